@@ -1,0 +1,95 @@
+//! BagIt and BDBag: the format itself, read, checked and written.
+//!
+//! Owns bag paths, digests, tag files, manifests, `fetch.txt`, the containers that bags come in, the
+//! verifier and the writer. It never speaks to a network and knows nothing of datasets or SQL.
+//! The format is RFC 8493 and its predecessors 0.93 to 0.97.
+
+mod container;
+mod digest;
+mod extract;
+mod fetch;
+mod finding;
+mod manifest;
+mod path;
+mod reader;
+mod tagfile;
+mod verify;
+mod writer;
+
+use std::path::PathBuf;
+
+pub use container::{Container, FileEntry, Folder, Listing, ZipFile, open_container};
+pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
+pub use extract::{copy_container, temporary_beside};
+pub use fetch::FetchEntry;
+pub use finding::{Code, Finding, Severity};
+pub use path::{BagPath, PathError};
+pub use reader::{Bag, ListedFile};
+pub use tagfile::BagInfo;
+pub use verify::{Verdict, VerifyOptions, VerifyReport, verify};
+pub use writer::{BagWriter, Compression};
+
+/// Why a bag could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum BagError {
+    /// Nothing is there.
+    #[error("{0} does not exist")]
+    NotFound(PathBuf),
+    /// There is something, but it is no bag.
+    #[error("{path} is not a bag: {reason}")]
+    NotABag {
+        /// What was opened.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The archive's own structure is broken, hostile or of a kind that is not read.
+    #[error("{path} can't be read as a zip archive: {reason}")]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What the reader found.
+        reason: String,
+    },
+    /// The bag is refused before anything is written.
+    #[error("{path} is refused: {reason}")]
+    Refused {
+        /// The bag.
+        path: PathBuf,
+        /// Why, naming the entry.
+        reason: String,
+    },
+    /// The destination holds something already.
+    #[error("{0} exists already")]
+    Exists(PathBuf),
+    /// The work was interrupted on request.
+    #[error("interrupted")]
+    Interrupted,
+    /// Reading or writing failed; the error names the path.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Says how far long work has come, and whether it should stop.
+///
+/// The command line shows a bar; a library caller may pass [`NoProgress`].
+pub trait Progress: Send + Sync {
+    /// Work of `bytes` octets in `files` files begins.
+    fn begin(&self, _what: &str, _files: u64, _bytes: u64) {}
+    /// `bytes` more octets are done.
+    fn bytes(&self, _bytes: u64) {}
+    /// One more file is done.
+    fn file(&self) {}
+    /// The work begun last has ended.
+    fn end(&self) {}
+    /// Whether the caller wants the work to stop at the next safe point.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Shows nothing and never stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {}

@@ -1,0 +1,175 @@
+//! Paths inside a bag: relative, `/`-separated, and proven to stay inside.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A path relative to the bag's base folder that can't leave it.
+///
+/// Made only by [`BagPath::parse`]. Holds no empty, `.` or `..` component, no NUL, is not absolute, and does
+/// not start with `~`, a drive letter or a backslash (RFC 8493 §5.1). `a/./b` and `./a` are normalised.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BagPath(Box<str>);
+
+/// Why a string is not a path inside a bag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unsafe path {path:?}: {reason}")]
+pub struct PathError {
+    /// The path as it was written.
+    pub path: String,
+    /// The rule that it breaks.
+    pub reason: &'static str,
+}
+
+impl BagPath {
+    /// Parses a decoded path.
+    pub fn parse(raw: &str) -> Result<Self, PathError> {
+        let refuse = |reason| Err(PathError { path: raw.to_owned(), reason });
+        let bytes = raw.as_bytes();
+        if raw.is_empty() {
+            return refuse("it is empty");
+        }
+        if bytes.contains(&0) {
+            return refuse("it holds a NUL");
+        }
+        if bytes[0] == b'/' || bytes[0] == b'\\' {
+            return refuse("it is absolute");
+        }
+        if bytes[0] == b'~' {
+            return refuse("it starts with ~");
+        }
+        if bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
+            return refuse("it names a drive");
+        }
+        if raw.split(['/', '\\']).any(|part| part == "..") {
+            return refuse("it holds ..");
+        }
+        if raw.ends_with('/') {
+            return refuse("it names a folder");
+        }
+        if raw.split('/').all(|part| !part.is_empty() && part != ".") {
+            return Ok(Self(raw.into()));
+        }
+        let parts: Vec<&str> = raw.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        if parts.is_empty() {
+            return refuse("it names the bag itself");
+        }
+        Ok(Self(parts.join("/").into()))
+    }
+
+    /// The path as text, `/`-separated.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it lies below `data/`.
+    #[must_use]
+    pub fn is_payload(&self) -> bool {
+        self.0.strip_prefix("data/").is_some_and(|rest| !rest.is_empty())
+    }
+
+    /// The path on disk below `root`.
+    #[must_use]
+    pub fn below(&self, root: &Path) -> PathBuf {
+        let mut path = root.to_path_buf();
+        path.extend(self.0.split('/'));
+        path
+    }
+}
+
+impl fmt::Display for BagPath {
+    /// Control characters are shown escaped, so that a hostile name can't forge output.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BagPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Decodes `%0A`, `%0D` and, where `percent` is set, `%25`; everything else stays as it is (RFC 8493 §2.1.3).
+pub(super) fn decode(raw: &str, percent: bool) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let code = rest.as_bytes().get(at + 1..at + 3).map(<[u8]>::to_ascii_uppercase);
+        let decoded = match code.as_deref() {
+            Some(b"0A") => Some('\n'),
+            Some(b"0D") => Some('\r'),
+            Some(b"25") if percent => Some('%'),
+            _ => None,
+        };
+        if let Some(c) = decoded {
+            out.push(c);
+            rest = &rest[at + 3..];
+        } else {
+            out.push('%');
+            rest = &rest[at + 1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Encodes a path for a BagIt 1.0 manifest or `fetch.txt`: LF, CR and `%`, "those and only those".
+pub(super) fn encode(path: &str) -> String {
+    path.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hostile_paths_are_refused() {
+        for raw in [
+            "", "/etc/passwd", "../x", "data/../../x", "data/..", "~/x", "~root/x", "C:\\x", "c:x", "\\\\?\\UNC\\x",
+            "data\\..\\x", "data/a\0b", "data/", "./", ".",
+        ] {
+            assert!(BagPath::parse(raw).is_err(), "{raw:?} was taken");
+        }
+    }
+
+    #[test]
+    fn odd_but_legal_paths_are_kept() {
+        for raw in ["data/a b", "data/ x", "data/x ", "data/~x", "data/a\\b", "data/μ", "data/a:b", "data/...", "data/a\nb"] {
+            assert_eq!(BagPath::parse(raw).unwrap().as_str(), raw);
+        }
+        assert_eq!(BagPath::parse("./data/./a//b").unwrap().as_str(), "data/a/b");
+    }
+
+    #[test]
+    fn only_three_codes_are_decoded() {
+        assert_eq!(decode("a%0Ab%0dc%25d%20e%7E%", true), "a\nb\rc%d%20e%7E%");
+        assert_eq!(decode("%250A", true), "%0A");
+        assert_eq!(decode("%250A", false), "%250A");
+        assert_eq!(decode("%é", true), "%é");
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_is_undone_by_decoding(path in "\\PC*|[%0-9AaDd\\r\\n/]*") {
+            prop_assert_eq!(decode(&encode(&path), true), path);
+        }
+
+        #[test]
+        fn what_is_parsed_stays_below_the_root(raw in "[./~\\\\a-cC: ]{0,12}") {
+            if let Ok(path) = BagPath::parse(&raw) {
+                prop_assert!(path.below(Path::new("/r")).starts_with("/r"));
+                prop_assert!(!path.as_str().split('/').any(|p| p.is_empty() || p == "." || p == ".."));
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The verifier: everything that is wrong with a bag, found in one run, with nothing written anywhere.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Algorithm, Bag, BagError, BagPath, Code, FileEntry, Finding, ListedFile, Progress, Severity, hash_reader};
+
+/// Size of a read, in octets: large enough that the system call is no cost, small enough for the cache.
+const BUFFER: usize = 1 << 20;
+
+/// How to verify.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VerifyOptions {
+    /// Threads that hash; 0 means one for each core.
+    pub jobs: usize,
+}
+
+/// What a bag turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Complete, and every digest is right.
+    Valid,
+    /// Right so far, with files still to fetch.
+    Holey,
+    /// At least one error.
+    Invalid,
+}
+
+/// The whole result.
+#[derive(Debug, Clone)]
+pub struct VerifyReport {
+    /// The bag's location.
+    pub bag: PathBuf,
+    /// The declared BagIt version.
+    pub version: String,
+    /// Every finding, sorted by place.
+    pub findings: Vec<Finding>,
+    /// Payload files that are there.
+    pub payload_files: u64,
+    /// Octets in them.
+    pub payload_bytes: u64,
+    /// Payload files that are listed, not there, and in `fetch.txt`.
+    pub to_fetch_files: u64,
+    /// Octets in those, as far as `fetch.txt` says.
+    pub to_fetch_bytes: u64,
+    /// The algorithms whose digests were checked.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl VerifyReport {
+    /// The verdict that the findings add up to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.findings.iter().any(|finding| finding.code.severity() == Severity::Error) {
+            Verdict::Invalid
+        } else if self.to_fetch_files > 0 {
+            Verdict::Holey
+        } else {
+            Verdict::Valid
+        }
+    }
+}
+
+/// Checks structure, completeness and every digest (RFC 8493 §3). Reads in place; extracts nothing.
+pub fn verify(bag: &Bag, options: VerifyOptions, progress: &dyn Progress) -> Result<VerifyReport, BagError> {
+    let mut findings = bag.findings.clone();
+    let fetchable: HashMap<&BagPath, Option<u64>> = bag.fetch().iter().map(|entry| (&entry.path, entry.length)).collect();
+    let mut to_fetch = Tally::default();
+    let mut work: Vec<(&ListedFile, &FileEntry)> = Vec::new();
+    for listed in bag.payload() {
+        if let Some(file) = bag.file(&listed.path) {
+            if let Some(Some(length)) = fetchable.get(&listed.path)
+                && *length != file.length
+            {
+                let message = format!("fetch.txt says {length} bytes, it has {}", file.length);
+                findings.push(Finding::new(Code::LengthMismatch, &listed.path, message));
+            }
+            work.push((listed, file));
+        } else if let Some(length) = fetchable.get(&listed.path) {
+            to_fetch.add(length.unwrap_or(0));
+        } else {
+            findings.push(Finding::new(Code::FileMissing, &listed.path, "it is listed but not there"));
+        }
+    }
+    for listed in &bag.tags {
+        match bag.file(&listed.path) {
+            Some(file) => work.push((listed, file)),
+            None => findings.push(Finding::new(Code::FileMissing, &listed.path, "it is listed but not there")),
+        }
+    }
+    let present = check_payload_files(bag, &mut findings);
+    check_oxum(bag, &present, &to_fetch, &fetchable, &mut findings);
+    check_names(bag, &mut findings);
+    findings.extend(check_digests(bag, work, options, progress)?);
+    findings.sort_unstable();
+    findings.dedup();
+    let algorithms: HashSet<Algorithm> = bag.payload().iter().flat_map(|f| f.digests.iter().map(super::Digest::algorithm)).collect();
+    let mut algorithms: Vec<_> = algorithms.into_iter().collect();
+    algorithms.sort_unstable();
+    Ok(VerifyReport {
+        bag: bag.container().location().to_owned(),
+        version: bag.version(),
+        findings,
+        payload_files: present.files,
+        payload_bytes: present.bytes,
+        to_fetch_files: to_fetch.files,
+        to_fetch_bytes: to_fetch.bytes,
+        algorithms,
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    bytes: u64,
+}
+
+impl Tally {
+    fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// Every file below `data/` must be listed; counts them.
+fn check_payload_files(bag: &Bag, findings: &mut Vec<Finding>) -> Tally {
+    let mut present = Tally::default();
+    if !bag.has_data {
+        findings.push(Finding::new(Code::NoPayloadFolder, "data/", "the payload folder is missing"));
+    }
+    for file in bag.files.iter().filter(|file| file.path.is_payload()) {
+        present.add(file.length);
+        if bag.listed(&file.path).is_none() {
+            findings.push(Finding::new(Code::FileUnlisted, &file.path, "no manifest lists it"));
+        }
+    }
+    present
+}
+
+/// Payload-Oxum counts what is there and what is to be fetched; files of unknown length leave it open.
+fn check_oxum(
+    bag: &Bag,
+    present: &Tally,
+    to_fetch: &Tally,
+    fetchable: &HashMap<&BagPath, Option<u64>>,
+    findings: &mut Vec<Finding>,
+) {
+    let place = "bag-info.txt";
+    match bag.info().oxum() {
+        None => {}
+        Some(Err(text)) => {
+            findings.push(Finding::new(Code::BadBagInfo, place, format!("Payload-Oxum {text:?} is not octets.files")));
+        }
+        Some(Ok((bytes, files))) => {
+            let unknown = fetchable.iter().any(|(path, length)| length.is_none() && bag.file(path).is_none());
+            let found = (present.bytes.saturating_add(to_fetch.bytes), present.files + to_fetch.files);
+            // Writers that know no lengths leave remote files out of the count.
+            let alone = (present.bytes, present.files);
+            let holds = (bytes, files) == found || (bytes, files) == alone || unknown && files == found.1;
+            if !holds {
+                let message = format!("Payload-Oxum says {bytes} bytes in {files} files, there are {} in {}", found.0, found.1);
+                findings.push(Finding::new(Code::OxumMismatch, place, message));
+            }
+        }
+    }
+}
+
+/// RFC 8493 §5.1.1, §5.2: names that some file systems take for one, and files that systems leave behind.
+fn check_names(bag: &Bag, findings: &mut Vec<Finding>) {
+    let mut seen: HashMap<String, &BagPath> = HashMap::with_capacity(bag.payload().len());
+    for file in bag.payload() {
+        let text = file.path.as_str();
+        let folded: String = if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfc().flat_map(char::to_lowercase).collect() };
+        if let Some(other) = seen.insert(folded, &file.path) {
+            let message = format!("its name differs from {other} only in case or in Unicode form");
+            findings.push(Finding::new(Code::CollidingNames, &file.path, message));
+        }
+        if matches!(text.rsplit('/').next(), Some(".DS_Store" | "Thumbs.db" | "desktop.ini")) {
+            findings.push(Finding::new(Code::SystemFile, &file.path, "an operating system left this file behind"));
+        }
+    }
+}
+
+fn check_digests(
+    bag: &Bag,
+    mut work: Vec<(&ListedFile, &FileEntry)>,
+    options: VerifyOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Finding>, BagError> {
+    // Largest first, so that the last thread to finish has little left.
+    work.sort_by_key(|(_, file)| std::cmp::Reverse(file.length));
+    progress.begin("verifying", work.len() as u64, work.iter().map(|(_, file)| file.length).sum());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(std::io::Error::other)?;
+    let findings = Mutex::new(Vec::new());
+    pool.install(|| {
+        work.par_iter().with_max_len(64).for_each_init(
+            || vec![0; BUFFER],
+            |buffer, (listed, _)| {
+                if !progress.cancelled() {
+                    let found = check_file(bag, listed, buffer, progress);
+                    if !found.is_empty() {
+                        findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(found);
+                    }
+                    progress.file();
+                }
+            },
+        );
+    });
+    progress.end();
+    if progress.cancelled() {
+        return Err(BagError::Interrupted);
+    }
+    Ok(findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+fn check_file(bag: &Bag, listed: &ListedFile, buffer: &mut [u8], progress: &dyn Progress) -> Vec<Finding> {
+    let algorithms: Vec<Algorithm> = listed.digests.iter().map(super::Digest::algorithm).collect();
+    let mut found = Vec::new();
+    let read = bag.container().read(&listed.path, &mut |reader| {
+        let (_, digests) = hash_reader(reader, &algorithms, buffer, progress)?;
+        for (expected, actual) in listed.digests.iter().zip(digests) {
+            if *expected != actual {
+                let message = format!("{} is {actual}, the manifest says {expected}", actual.algorithm());
+                found.push(Finding::new(Code::DigestMismatch, &listed.path, message));
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = read {
+        found.clear();
+        found.push(Finding::new(Code::FileUnreadable, &listed.path, error.to_string()));
+    }
+    found
+}

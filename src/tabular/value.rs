@@ -1,0 +1,155 @@
+//! Typed values, read from and written to PostgreSQL's text forms.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+
+use crate::model::{Storage, format_timestamp, parse_local, parse_timestamp};
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// Text that is no value of its column's type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct ValueError {
+    /// The text, cut to 60 characters.
+    pub text: String,
+    /// What was expected, with its article.
+    pub expected: &'static str,
+}
+
+impl Value {
+    /// Reads a cell's text (`None` is NULL) as a value of the column's type.
+    ///
+    /// Takes PostgreSQL's forms (`t`, `2026-06-13 10:21:33.5-07`) and Python's (`True`, ISO 8601).
+    /// An empty text is NULL for every type but text; dates and times are brought to one form.
+    pub fn parse(text: Option<&str>, storage: Storage) -> Result<Self, ValueError> {
+        let Some(text) = text else { return Ok(Self::Null) };
+        if matches!(storage, Storage::Text) {
+            return Ok(Self::Text(text.to_owned()));
+        }
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Ok(Self::Null);
+        }
+        let fail = |expected| ValueError { text: text.chars().take(60).collect(), expected };
+        match storage {
+            Storage::Boolean => match trimmed.to_ascii_lowercase().as_str() {
+                "t" | "true" | "yes" | "y" | "1" => Ok(Self::Boolean(true)),
+                "f" | "false" | "no" | "n" | "0" => Ok(Self::Boolean(false)),
+                _ => Err(fail("a boolean (t or f)")),
+            },
+            Storage::Integer => trimmed.parse().map(Self::Integer).map_err(|_| fail("a whole number of 64 bits")),
+            Storage::Float => trimmed.parse().map(Self::Float).map_err(|_| fail("a number")),
+            Storage::Date => NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
+                .map(|date| Self::Text(date.to_string()))
+                .map_err(|_| fail("a date (YYYY-MM-DD)")),
+            Storage::Timestamp => parse_local(trimmed)
+                .map(|moment| Self::Text(format_timestamp(moment.and_utc().timestamp_micros()).replace("+00", "")))
+                .ok_or_else(|| fail("a date and time (YYYY-MM-DD HH:MM:SS)")),
+            Storage::TimestampTz => parse_timestamp(trimmed)
+                .map(|micros| Self::Text(format_timestamp(micros)))
+                .ok_or_else(|| fail("a date and time with an offset (YYYY-MM-DD HH:MM:SS+00)")),
+            Storage::Json => serde_json::from_str::<serde::de::IgnoredAny>(trimmed)
+                .map(|_| Self::Text(text.to_owned()))
+                .map_err(|_| fail("JSON")),
+            Storage::Array => {
+                let braced = trimmed.starts_with('{') && trimmed.ends_with('}');
+                braced.then(|| Self::Text(text.to_owned())).ok_or_else(|| fail("an array ({a,b})"))
+            }
+            Storage::Text => Ok(Self::Text(text.to_owned())),
+        }
+    }
+
+    /// The text in PostgreSQL's form; `None` is NULL.
+    #[must_use]
+    pub fn to_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Null => None,
+            Self::Boolean(true) => Some("t".into()),
+            Self::Boolean(false) => Some("f".into()),
+            Self::Integer(value) => Some(value.to_string().into()),
+            Self::Float(value) => Some(float_text(*value).into()),
+            Self::Text(text) => Some(text.into()),
+        }
+    }
+}
+
+/// PostgreSQL's shortest form of a float8: plain up to 15 digits, then `1e+15`.
+fn float_text(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.into();
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..15).contains(&exponent) {
+        return format!("{value}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(input: &str, storage: Storage) -> Option<String> {
+        Value::parse(Some(input), storage).ok()?.to_text().map(Cow::into_owned)
+    }
+
+    #[test]
+    fn forms_of_postgresql_and_python() {
+        for (input, storage, output) in [
+            ("True", Storage::Boolean, "t"),
+            ("f", Storage::Boolean, "f"),
+            (" 42 ", Storage::Integer, "42"),
+            ("1e3", Storage::Float, "1000"),
+            ("1e20", Storage::Float, "1e+20"),
+            ("0.00001", Storage::Float, "1e-05"),
+            ("0.0001", Storage::Float, "0.0001"),
+            ("inf", Storage::Float, "Infinity"),
+            ("2026-06-13", Storage::Date, "2026-06-13"),
+            ("2026-06-13T10:21:33", Storage::Timestamp, "2026-06-13 10:21:33"),
+            ("2026-06-13 10:21:33.120-07", Storage::TimestampTz, "2026-06-13 17:21:33.12+00"),
+            ("{a,\"b c\"}", Storage::Array, "{a,\"b c\"}"),
+            ("{\"a\": 1}", Storage::Json, "{\"a\": 1}"),
+            ("", Storage::Text, ""),
+        ] {
+            assert_eq!(text(input, storage).as_deref(), Some(output), "{input}");
+        }
+        for (input, storage) in [
+            ("maybe", Storage::Boolean),
+            ("1.5", Storage::Integer),
+            ("9223372036854775808", Storage::Integer),
+            ("2026-02-30", Storage::Date),
+            ("2026-06-13 10:21:33", Storage::TimestampTz),
+            ("{", Storage::Json),
+        ] {
+            assert!(Value::parse(Some(input), storage).is_err(), "{input}");
+        }
+        assert_eq!(Value::parse(Some(""), Storage::Integer), Ok(Value::Null));
+        assert_eq!(Value::parse(None, Storage::Text), Ok(Value::Null));
+    }
+
+    proptest! {
+        #[test]
+        fn floats_are_read_back(value: f64) {
+            prop_assume!(!value.is_nan());
+            prop_assert_eq!(float_text(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+    }
+}
