@@ -146,6 +146,12 @@ impl Bag {
         self.files.binary_search_by(|file| file.path.cmp(path)).ok().map(|index| &self.files[index])
     }
 
+    /// Whether a tag manifest lists a path.
+    #[must_use]
+    pub fn listed_tag(&self, path: &str) -> bool {
+        self.tags.iter().any(|file| file.path.as_str() == path)
+    }
+
     /// What the manifests list of a path.
     #[must_use]
     pub fn listed(&self, path: &BagPath) -> Option<&ListedFile> {

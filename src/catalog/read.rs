@@ -1,0 +1,96 @@
+//! Reading rows, now or as they were at a transaction.
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::store::{sql_names, sqlite};
+use super::{Catalog, CatalogError, Change, quoted};
+use crate::model::{Storage, Table};
+use crate::tabular::Value;
+
+/// A row: its values in the order of the columns asked for.
+pub type Row = Vec<Value>;
+
+/// The SQL of a table's rows as they were after transaction `number`. The tables are those of the main
+/// database, so that a temporary view may carry the name of the table that it narrows.
+pub(super) fn rows_at(table: &Table, columns: &[&str], number: i64) -> String {
+    let (live, history) = sql_names(table);
+    let names = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    format!(
+        "SELECT {names} FROM main.{live} WHERE \"dbag:from\" <= {number} UNION ALL \
+         SELECT {names} FROM main.{history} WHERE \"dbag:from\" <= {number} AND \"dbag:to\" > {number}"
+    )
+}
+
+/// Runs a query whose columns have the given storage, row by row.
+pub(super) fn for_each_row<E: From<CatalogError>>(
+    connection: &Connection,
+    path: &std::path::Path,
+    sql: &str,
+    storage: &[Storage],
+    mut f: impl FnMut(Row) -> Result<(), E>,
+) -> Result<(), E> {
+    let fail = |e| E::from(sqlite(path, e));
+    let mut statement = connection.prepare(sql).map_err(fail)?;
+    let mut rows = statement.query(()).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        let mut values = Vec::with_capacity(storage.len());
+        for (index, storage) in storage.iter().enumerate() {
+            values.push(value(row.get_ref(index).map_err(fail)?, *storage));
+        }
+        f(values)?;
+    }
+    Ok(())
+}
+
+fn value(cell: ValueRef<'_>, storage: Storage) -> Value {
+    match cell {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) if storage == Storage::Boolean => Value::Boolean(value != 0),
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Float(value),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+impl Catalog {
+    /// The number of a table's rows.
+    pub fn count(&self, table: &Table) -> Result<u64, CatalogError> {
+        let (live, _) = sql_names(table);
+        let count: i64 = self
+            .connection
+            .query_row(&format!("SELECT count(*) FROM {live}"), (), |row| row.get(0))
+            .map_err(|e| self.fail(e))?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+impl Change<'_> {
+    /// Reads a table's rows as they are now: RID first, then its own columns in the model's order.
+    pub fn for_each<E: From<CatalogError>>(&self, table: &Table, f: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+        let (live, _) = sql_names(table);
+        let columns: Vec<_> = table.column("RID").into_iter().chain(table.own_columns()).collect();
+        let storage: Vec<Storage> = columns.iter().map(|column| column.column_type.storage()).collect();
+        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+        let sql = format!("SELECT {} FROM {live}", names.join(", "));
+        for_each_row(self.transaction(), self.path(), &sql, &storage, f)
+    }
+
+    /// The RIDs of the rows for which an SQL condition holds, sorted.
+    pub fn rids_where(&self, table: &Table, condition: Option<&str>) -> Result<Vec<String>, CatalogError> {
+        let (live, _) = sql_names(table);
+        let filter = condition.map_or_else(String::new, |condition| format!(" WHERE ({condition}\n)"));
+        let bad = |reason: String| CatalogError::BadCondition {
+            table: table.table_name.clone(),
+            condition: condition.unwrap_or_default().to_owned(),
+            reason,
+        };
+        let sql = format!("SELECT \"RID\" FROM {live}{filter} ORDER BY \"RID\"");
+        let mut statement = self.transaction().prepare(&sql).map_err(|e| bad(e.to_string()))?;
+        if !statement.readonly() {
+            return Err(bad("it writes".into()));
+        }
+        let rids = statement.query_map((), |row| row.get(0)).and_then(Iterator::collect);
+        rids.map_err(|e| bad(e.to_string()))
+    }
+}

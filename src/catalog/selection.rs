@@ -1,0 +1,135 @@
+//! What a dataset's version holds: which rows of which tables, as SQL over the catalog's past.
+
+use rusqlite::Connection;
+
+use super::read::{Row, for_each_row, rows_at};
+use super::{Catalog, CatalogError, literal, quoted};
+use crate::model::{DERIVA_ML, Model, Rid, Snapshot, Storage, Table};
+use crate::version::VersionRef;
+
+/// A dataset at a released version.
+#[derive(Debug, Clone)]
+pub struct VersionSelection {
+    /// Name and version.
+    pub reference: VersionRef,
+    /// The dataset's id.
+    pub rid: Rid,
+    /// The snapshot of the release.
+    pub snapshot: Snapshot,
+    /// The release's note.
+    pub note: String,
+    /// The model at that snapshot.
+    pub model: Model,
+    /// The tables that may have rows in the version, sorted by schema and name.
+    pub tables: Vec<TableSelection>,
+}
+
+/// A table's part in a version.
+#[derive(Debug, Clone)]
+pub struct TableSelection {
+    /// The table.
+    pub table: Table,
+    /// The SQL of its rows, all columns in the model's order.
+    pub(crate) sql: String,
+}
+
+/// An association between datasets and an element table.
+pub(super) struct Membership<'m> {
+    pub(super) table: &'m Table,
+    pub(super) column: &'m str,
+    pub(super) element: &'m Table,
+}
+
+/// The memberships, found by their shape: a key over two foreign keys, one of them to the dataset's RID.
+pub(super) fn memberships(model: &Model) -> Vec<Membership<'_>> {
+    let associations = model.tables().filter_map(|table| {
+        let key = table.natural_key()?;
+        let [first, second] = table.foreign_keys.as_slice() else { return None };
+        let refers = |fk: &crate::model::ForeignKey| -> Option<(String, String, String)> {
+            let [from] = fk.foreign_key_columns.as_slice() else { return None };
+            let [to] = fk.referenced_columns.as_slice() else { return None };
+            (to.column_name == "RID").then(|| (from.column_name.clone(), to.schema_name.clone(), to.table_name.clone()))
+        };
+        let (dataset, element) = (refers(first)?, refers(second)?);
+        let to_dataset = dataset.1 == DERIVA_ML && dataset.2 == "Dataset";
+        let covered = key.len() == 2 && key.contains(&dataset.0) && key.contains(&element.0);
+        let element_table = model.table(&element.1, &element.2)?;
+        let nested = element_table.schema_name == DERIVA_ML && element_table.table_name == "Dataset";
+        (to_dataset && covered && !nested).then(|| Membership {
+            column: table.column(&element.0).map_or("", |column| column.name.as_str()),
+            element: element_table,
+            table,
+        })
+    });
+    associations.collect()
+}
+
+/// The SQL of the ids of a dataset's members of one element type after transaction `number`.
+pub(super) fn member_rids(membership: &Membership<'_>, dataset: &str, number: i64) -> String {
+    let rows = rows_at(membership.table, &["Dataset", membership.column], number);
+    format!("SELECT {} FROM ({rows}) WHERE \"Dataset\" = {}", quoted(membership.column), literal(dataset))
+}
+
+/// Every table's part in a dataset after transaction `number`.
+pub(super) fn select(model: &Model, dataset: &str, number: i64) -> Vec<TableSelection> {
+    let whose = |column: &str| Some(format!("{} = {}", quoted(column), literal(dataset)));
+    let memberships = memberships(model);
+    let filter = |table: &Table| -> Option<String> {
+        let name = table.qualified_name();
+        if table.schema_name == DERIVA_ML {
+            return match table.table_name.as_str() {
+                "Dataset" => whose("RID"),
+                "Dataset_Version" | "Dataset_Dataset_Type" => whose("Dataset"),
+                "Dataset_Type" => Some("1".into()),
+                _ => None,
+            };
+        }
+        if memberships.iter().any(|membership| membership.table.qualified_name() == name) {
+            return whose("Dataset");
+        }
+        let of: Vec<String> = memberships
+            .iter()
+            .filter(|membership| membership.element.qualified_name() == name)
+            .map(|membership| format!("\"RID\" IN ({})", member_rids(membership, dataset, number)))
+            .collect();
+        (!of.is_empty()).then(|| of.join(" OR "))
+    };
+    let selected = model.tables().filter_map(|table| {
+        let columns: Vec<&str> = table.column_definitions.iter().map(|column| column.name.as_str()).collect();
+        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        let filter = filter(table)?;
+        let sql = format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), rows_at(table, &columns, number));
+        Some(TableSelection { table: table.clone(), sql })
+    });
+    selected.collect()
+}
+
+impl Catalog {
+    /// What a released version holds.
+    pub fn select_version(&self, reference: &VersionRef) -> Result<VersionSelection, CatalogError> {
+        let rid = self.dataset_rid(&reference.name)?;
+        let release = self.release(&reference.name, &rid, &reference.version)?;
+        let model = self.model_at(release.number)?;
+        let tables = select(&model, rid.as_str(), release.number);
+        let (snapshot, note) = (release.snapshot, release.note);
+        Ok(VersionSelection { reference: reference.clone(), rid, snapshot, note, model, tables })
+    }
+
+    /// Reads a selected table's rows in the order of their RIDs, all columns in the model's order.
+    pub fn for_each_selected<E: From<CatalogError>>(
+        &self,
+        selection: &TableSelection,
+        f: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let storage: Vec<Storage> =
+            selection.table.column_definitions.iter().map(|column| column.column_type.storage()).collect();
+        let sql = format!("{} ORDER BY \"RID\"", selection.sql);
+        for_each_row(&self.connection, &self.path, &sql, &storage, f)
+    }
+
+    /// Gives up the connection, for reading with SQL.
+    #[must_use]
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+}

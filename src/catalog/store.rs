@@ -1,0 +1,243 @@
+//! The catalog file: making it, opening it, and the one way into a write transaction.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::change::Change;
+use super::{CatalogError, quoted};
+use crate::model::{DERIVA_ML, Model, RidPrefix, Table, deriva_ml_schema};
+
+/// The number of the layout that this code writes. Older ones are read, newer ones refused.
+const FORMAT: i64 = 1;
+/// SQLite's `application_id`: "dbag".
+const APPLICATION_ID: i64 = 0x6462_6167;
+/// How long a writer waits for another one.
+const BUSY: Duration = Duration::from_secs(30);
+/// The tables beside the data's own.
+const LAYOUT: &str = "
+    CREATE TABLE dbag_meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
+    CREATE TABLE dbag_transaction (
+        number INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL UNIQUE, command TEXT NOT NULL, actor TEXT NOT NULL) STRICT;
+    CREATE TABLE dbag_model (number INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+    CREATE TABLE dbag_dataset (name TEXT PRIMARY KEY, rid TEXT NOT NULL UNIQUE) STRICT;
+";
+
+/// Where moments come from.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Clock {
+    /// The system's clock.
+    #[default]
+    System,
+    /// Always the same moment, in microseconds since 1970-01-01T00:00Z, so that a test repeats itself.
+    Fixed(i64),
+}
+
+impl Clock {
+    fn micros(self) -> i64 {
+        match self {
+            Self::System => chrono::Utc::now().timestamp_micros(),
+            Self::Fixed(micros) => micros,
+        }
+    }
+}
+
+/// How to make a catalog.
+#[derive(Debug, Clone)]
+pub struct CreateOptions {
+    /// The schema that imported tables go to.
+    pub schema: String,
+    /// What record ids start with; random where it is `None`.
+    pub rid_prefix: Option<RidPrefix>,
+    /// The clock of this handle.
+    pub clock: Clock,
+}
+
+impl Default for CreateOptions {
+    fn default() -> Self {
+        Self { schema: "domain".into(), rid_prefix: None, clock: Clock::System }
+    }
+}
+
+/// An open catalog. Several processes may hold one; writes take turns.
+pub struct Catalog {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    id: String,
+    domain_schema: String,
+    prefix: RidPrefix,
+    clock: Clock,
+    actor: String,
+}
+
+impl Catalog {
+    /// Makes a new catalog file with the `deriva-ml` schema's tables.
+    pub fn create(path: &Path, options: &CreateOptions) -> Result<Self, CatalogError> {
+        if path.exists() {
+            return Err(CatalogError::Exists(path.to_owned()));
+        }
+        if !is_name(&options.schema) || options.schema == DERIVA_ML {
+            return Err(CatalogError::BadTableName(options.schema.clone()));
+        }
+        // Built aside and renamed, so that a catalog is whole or not there.
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new().prefix(".catalog-").tempfile_in(folder)?;
+        let mut seed = [0; 20];
+        getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+        let bits = u32::from_le_bytes([seed[16], seed[17], seed[18], seed[19]]);
+        let prefix = options.rid_prefix.clone().unwrap_or_else(|| RidPrefix::from_bits(bits));
+        let id = match &options.rid_prefix {
+            Some(prefix) => prefix.as_str().to_lowercase(),
+            None => seed[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")),
+        };
+        let connection = Connection::open(temporary.path()).map_err(|e| sqlite(path, e))?;
+        let set_up = || -> rusqlite::Result<()> {
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+            connection.execute_batch(LAYOUT)?;
+            for (key, value) in [("catalog", id.as_str()), ("schema", &options.schema), ("rid_prefix", prefix.as_str())] {
+                connection.execute("INSERT INTO dbag_meta VALUES (?, ?)", (key, value))?;
+            }
+            connection.execute("INSERT INTO dbag_meta VALUES ('next_rid', 0)", ())?;
+            connection.execute("INSERT INTO dbag_model VALUES (0, ?)", [r#"{"schemas":{}}"#])?;
+            Ok(())
+        };
+        set_up().map_err(|e| sqlite(path, e))?;
+        let mut catalog = Self::from_connection(connection, path, options.clock)?;
+        catalog.change("dbag init", |change| deriva_ml_schema().into_iter().try_for_each(|table| change.put_table(table)))?;
+        drop(catalog);
+        temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;
+        Self::open(path, options.clock)
+    }
+
+    /// Opens an existing catalog file.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, CatalogError> {
+        fs_err::metadata(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| sqlite(path, e))?;
+        Self::from_connection(connection, path, clock)
+    }
+
+    fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
+        let fail = |e| sqlite(path, e);
+        connection.busy_timeout(BUSY).map_err(fail)?;
+        let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+        if pragma("application_id")? != APPLICATION_ID {
+            return Err(CatalogError::NotACatalog { path: path.to_owned(), reason: "it lacks dbag's mark".into() });
+        }
+        let found = pragma("user_version")?;
+        if found > FORMAT {
+            return Err(CatalogError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
+        }
+        let meta = |key: &str| -> Result<String, CatalogError> {
+            connection.query_row("SELECT value FROM dbag_meta WHERE key = ?", [key], |row| row.get(0)).map_err(fail)
+        };
+        let (id, domain_schema, prefix) = (meta("catalog")?, meta("schema")?, meta("rid_prefix")?);
+        let prefix = RidPrefix::parse(&prefix)
+            .ok_or_else(|| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the RID prefix is {prefix:?}") })?;
+        let actor = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".into());
+        Ok(Self { id, domain_schema, prefix, clock, actor, path: path.to_owned(), connection })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What tells this catalog from all others.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The schema that imported tables go to.
+    #[must_use]
+    pub fn domain_schema(&self) -> &str {
+        &self.domain_schema
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> Result<Model, CatalogError> {
+        self.model_at(i64::MAX)
+    }
+
+    /// The model as it was after a transaction.
+    pub fn model_at(&self, number: i64) -> Result<Model, CatalogError> {
+        load_model(&self.connection, &self.path, number)
+    }
+
+    /// A table of the model by its bare name or as `schema:Table`.
+    pub fn table(&self, name: &str) -> Result<Table, CatalogError> {
+        find_table(&self.model()?, name).cloned()
+    }
+
+    /// Runs `f` in one transaction, recorded as made by `command`. Where `f` fails nothing is left; where it
+    /// changes nothing, no transaction is recorded.
+    pub fn change<T, E: From<CatalogError>>(
+        &mut self,
+        command: &str,
+        f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = self.path.clone();
+        let now = self.clock.micros();
+        let (actor, prefix) = (self.actor.clone(), self.prefix.clone());
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|e| sqlite(&path, e))?;
+        let mut change = Change::begin(transaction, path, now, prefix, actor)?;
+        let result = f(&mut change)?;
+        change.commit(command)?;
+        Ok(result)
+    }
+
+    pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
+        sqlite(&self.path, error)
+    }
+}
+
+pub(super) fn load_model(connection: &Connection, path: &Path, number: i64) -> Result<Model, CatalogError> {
+    let sql = "SELECT json FROM dbag_model WHERE number <= ? ORDER BY number DESC LIMIT 1";
+    let json: String = connection.query_row(sql, [number], |row| row.get(0)).map_err(|e| sqlite(path, e))?;
+    serde_json::from_str(&json).map_err(|e| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the model: {e}") })
+}
+
+pub(super) fn find_table<'m>(model: &'m Model, name: &str) -> Result<&'m Table, CatalogError> {
+    let exact = name.split_once(':').and_then(|(schema, table)| model.table(schema, table));
+    let mut named = model.tables_named(name);
+    if named.len() > 1 {
+        named.retain(|table| table.schema_name != DERIVA_ML);
+    }
+    exact.or_else(|| named.first().copied()).ok_or_else(|| CatalogError::NoSuchTable {
+        name: name.to_owned(),
+        tables: model.tables().filter(|table| table.schema_name != DERIVA_ML).map(|table| table.table_name.clone()).collect(),
+    })
+}
+
+/// Whether a text can name a schema or a table: letters, digits and `_`, starting with a letter.
+pub(super) fn is_name(text: &str) -> bool {
+    text.starts_with(char::is_alphabetic) && text.chars().all(|c| c.is_alphanumeric() || c == '_') && text.len() <= 100
+}
+
+/// The error of a failed statement, told apart where a person can do something about it.
+pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy(path),
+        Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            CatalogError::ReadOnly { path, reason: error.to_string() }
+        }
+        Some(ErrorCode::NotADatabase) => CatalogError::NotACatalog { path, reason: "it is no SQLite file".into() },
+        Some(ErrorCode::DatabaseCorrupt) => CatalogError::Corrupt { path, reason: error.to_string() },
+        _ => CatalogError::Sqlite { path, source: error },
+    }
+}
+
+/// The SQL names of a table's live rows and of its superseded ones.
+pub(super) fn sql_names(table: &Table) -> (String, String) {
+    let name = table.qualified_name();
+    (quoted(&name), quoted(&format!("{name}@history")))
+}

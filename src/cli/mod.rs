@@ -1,0 +1,159 @@
+//! The command line: arguments in, one library call, a printed answer and an exit code out.
+//!
+//! One file for each command. Nothing here decides anything about data.
+
+mod dataset;
+mod demo;
+mod export;
+mod import;
+mod init;
+mod materialize;
+mod printer;
+mod progress;
+mod publish;
+mod query;
+mod release;
+mod verify;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::json;
+
+use printer::Printer;
+use progress::{Bar, Mode};
+
+use crate::Error;
+use crate::open::Workspace;
+
+/// Versioned, checksummed datasets: cut, carry, query. Offline first.
+#[derive(Debug, Parser)]
+#[command(name = "dbag", version, max_term_width = 100, after_help = "See it all at work with: dbag demo")]
+struct Arguments {
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Work in the workspace of this folder [default: the one around the current folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// How to show progress on standard error: a bar on a terminal, nothing, or JSON lines
+    #[arg(long, global = true, value_enum, default_value_t = Mode::Auto, value_name = "MODE")]
+    progress: Mode,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Import(import::Import),
+    Dataset(dataset::Dataset),
+    Release(release::Release),
+    Export(export::Export),
+    Publish(publish::Publish),
+    Materialize(materialize::Materialize),
+    Verify(verify::Verify),
+    Query(query::Query),
+    Demo(demo::Demo),
+}
+
+/// What commands work with.
+struct Context {
+    printer: Printer,
+    progress: Mode,
+    workspace: Option<PathBuf>,
+}
+
+/// What a command ends with where nothing failed: 0, or a code that says how its subject is.
+type Outcome = Result<u8, Error>;
+
+impl Context {
+    fn workspace(&self) -> Result<Workspace, Error> {
+        Ok(match &self.workspace {
+            Some(root) => Workspace::open(root, crate::catalog::Clock::System).map_err(|error| match error {
+                crate::open::OpenError::Io(_) => crate::open::OpenError::NoWorkspace(root.clone()),
+                other => other,
+            })?,
+            None => Workspace::find(&self.here())?,
+        })
+    }
+
+    /// The folder around which a workspace is looked for.
+    fn here(&self) -> PathBuf {
+        self.workspace.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    fn bar(&self) -> Bar {
+        Bar::new(self.progress)
+    }
+}
+
+/// Runs the command line `arguments` (the program's name first) and returns the exit code:
+/// 0 done, 1 the data is not right, 2 wrong use, 3 the environment failed, 4 unfinished but right so far, 70 a bug.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; all else is wrong use. A closed pipe is no one's fault.
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let printer = Printer::new(arguments.json);
+    let context = Context { printer, progress: arguments.progress, workspace: arguments.workspace };
+    match std::panic::catch_unwind(|| dispatch(&arguments.command, &context)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(Error::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Ok(Err(error)) => report(&context.printer, &error),
+        Err(_) => {
+            context.printer.error("this is a bug in dbag; please report it with the lines above", None);
+            crate::ErrorKind::Internal.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: &Command, context: &Context) -> Outcome {
+    match command {
+        Command::Init(command) => command.run(context),
+        Command::Import(command) => command.run(context),
+        Command::Dataset(command) => command.run(context),
+        Command::Release(command) => command.run(context),
+        Command::Export(command) => command.run(context),
+        Command::Publish(command) => command.run(context),
+        Command::Materialize(command) => command.run(context),
+        Command::Verify(command) => command.run(context),
+        Command::Query(command) => command.run(context),
+        Command::Demo(command) => command.run(context),
+    }
+}
+
+fn report(printer: &Printer, error: &Error) -> u8 {
+    let kind = error.kind();
+    let message = error.to_string();
+    printer.error(&message, error.hint());
+    let document = json!({"error": {"kind": kind.as_str(), "message": message, "hint": error.hint()}});
+    // The exit code tells the rest if even this can't be written.
+    let _ = printer.document(&document);
+    kind.exit_code()
+}
+
+/// The reference of every command, as Markdown, for `docs/cli.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from("# Command line\n\nMade from the commands' own help; `cargo xtask docs` makes it anew.\n");
+    let command = Arguments::command().term_width(100);
+    describe(&command, "dbag", &mut text);
+    text
+}
+
+fn describe(command: &clap::Command, name: &str, text: &mut String) {
+    let mut shown = command.clone().bin_name(name).disable_help_flag(true).disable_version_flag(true);
+    let help = shown.render_long_help().to_string();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim()));
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        describe(subcommand, &format!("{name} {}", subcommand.get_name()), text);
+    }
+}

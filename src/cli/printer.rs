@@ -1,0 +1,89 @@
+//! The only place that writes to standard output and standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::Value;
+
+/// Text for people, or one JSON document for programs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer {
+    json: bool,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a line of the answer, unless the answer is JSON.
+    pub(super) fn line(self, text: impl AsRef<str>) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(io::stdout().lock(), "{}", text.as_ref())
+    }
+
+    /// Prints the answer's document, if the answer is JSON.
+    pub(super) fn document(self, document: &Value) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        writeln!(io::stdout().lock(), "{document:#}")
+    }
+
+    /// Standard output, for answers that are written as they come.
+    pub(super) fn stdout(self) -> io::BufWriter<io::StdoutLock<'static>> {
+        io::BufWriter::with_capacity(64 << 10, io::stdout().lock())
+    }
+
+    /// Says what went wrong, and what to try.
+    pub(super) fn error(self, message: &str, hint: Option<&str>) {
+        let mut stderr = io::stderr().lock();
+        let red = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let (start, end) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let printable: String = message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        // There is no one left to tell if standard error is gone.
+        let _ = writeln!(stderr, "{start}error{end}: {printable}");
+        if let Some(hint) = hint {
+            let _ = writeln!(stderr, "hint: {hint}");
+        }
+    }
+}
+
+/// A length for people: `999 B`, `1.5 kB`, `2.0 GB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A number and its noun: `1 file`, `2 files`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1500), "1.5 kB");
+        assert_eq!(size(999_999), "1.0 MB");
+        assert_eq!(size(u64::MAX), "18446.7 PB");
+    }
+}

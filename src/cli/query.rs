@@ -1,0 +1,60 @@
+//! `dbag query`
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::{Context, Outcome};
+use crate::open::open_database;
+use crate::query::{Format, write_rows};
+
+/// Ask a bag, or a released version, with SQL
+///
+/// Tables are named as in the bag, such as Image; where two schemas have a table of one name, write "schema:Image".
+/// Only reading is allowed. A bag's tables are checked against its manifest while they are read.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv")]
+pub(super) struct Query {
+    /// A bag (folder or zip archive), or a version in the workspace
+    #[arg(value_name = "BAG_OR_REF")]
+    target: String,
+    /// One SELECT statement, in SQLite's dialect
+    sql: String,
+    /// How to print the answer; --json is the same as --format json
+    #[arg(long, value_enum, default_value_t = Shape::Table, value_name = "FORMAT")]
+    format: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// Aligned columns
+    Table,
+    /// CSV with a header; NULL is empty, the empty string is ""
+    Csv,
+    /// {"columns": [...], "rows": [[...], ...]}
+    Json,
+}
+
+impl Query {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let database = open_database(&self.target, &context.here())?;
+        let format = match self.format {
+            _ if context.printer.is_json() => Format::Json,
+            Shape::Table => Format::Table,
+            Shape::Csv => Format::Csv,
+            Shape::Json => Format::Json,
+        };
+        let mut out = context.printer.stdout();
+        write_rows(&database, &self.sql, format, &mut out).map_err(flatten)?;
+        out.flush()?;
+        Ok(0)
+    }
+}
+
+/// A closed pipe is told apart from trouble with the data.
+fn flatten(error: crate::query::QueryError) -> crate::Error {
+    match error {
+        crate::query::QueryError::Io(error) => error.into(),
+        other => other.into(),
+    }
+}

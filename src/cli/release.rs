@@ -1,0 +1,59 @@
+//! `dbag release`
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Context, Outcome};
+use crate::version::{Bump, DatasetName};
+
+/// Release a dataset: what it holds now becomes a version, the same for ever
+///
+/// The first release is 1.0.0, 0.1.0 or 0.0.1. A dataset that has not changed since its last version is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  dbag release digits --minor -m \"50 more images\"")]
+pub(super) struct Release {
+    /// The dataset
+    name: DatasetName,
+    #[command(flatten)]
+    bump: BumpFlags,
+    /// What has changed, and why
+    #[arg(short, long, value_name = "NOTE")]
+    message: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct BumpFlags {
+    /// A change that breaks those who use it: rows or columns gone, meanings changed
+    #[arg(long)]
+    major: bool,
+    /// An addition
+    #[arg(long)]
+    minor: bool,
+    /// A correction
+    #[arg(long)]
+    patch: bool,
+}
+
+impl Release {
+    pub(super) fn run(&self, context: &Context) -> Outcome {
+        let bump = match self.bump {
+            BumpFlags { major: true, .. } => Bump::Major,
+            BumpFlags { minor: true, .. } => Bump::Minor,
+            BumpFlags { .. } => Bump::Patch,
+        };
+        let release = context.workspace()?.catalog.release_dataset(&self.name, bump, &self.message)?;
+        let members: Vec<String> = release.members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
+        context.printer.line(format!("Released {} with {} (snapshot {})", release.reference, members.join(", "), release.snapshot))?;
+        let members: Vec<_> = release.members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
+        context.printer.document(&json!({
+            "reference": release.reference.to_string(),
+            "name": release.reference.name.as_str(),
+            "version": release.reference.version.to_string(),
+            "rid": release.rid.as_str(),
+            "snapshot": release.snapshot.to_string(),
+            "members": members,
+        }))?;
+        Ok(0)
+    }
+}
