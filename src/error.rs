@@ -92,6 +92,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
                 Some("make one with: dbag dataset create NAME")
@@ -99,8 +100,12 @@ impl Error {
             Self::Catalog(CatalogError::NoSuchVersion { versions, .. }) if versions.is_empty() => {
                 Some("make one with: dbag release NAME --minor -m NOTE")
             }
-            Self::Catalog(CatalogError::NoMembers(_)) => Some("add some with: dbag dataset add NAME --table TABLE"),
-            Self::Materialize(MaterializeError::OtherBag(_)) => Some("give an empty or new folder with --to DIR"),
+            Self::Catalog(CatalogError::NoMembers(_)) => {
+                Some("add some with: dbag dataset add NAME --table TABLE")
+            }
+            Self::Materialize(MaterializeError::OtherBag(_)) => {
+                Some("give an empty or new folder with --to DIR")
+            }
             _ => None,
         }
     }
@@ -108,9 +113,10 @@ impl Error {
 
 fn io(error: &io::Error) -> ErrorKind {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
-            ErrorKind::Usage
-        }
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists => ErrorKind::Usage,
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Data,
         io::ErrorKind::Other if error.to_string() == "interrupted" => ErrorKind::Unfinished,
         _ => ErrorKind::Environment,
@@ -128,12 +134,14 @@ fn bag(error: &BagError) -> ErrorKind {
 
 fn catalog(error: &CatalogError) -> ErrorKind {
     match error {
-        CatalogError::Corrupt { .. } | CatalogError::NotACatalog { .. } => ErrorKind::Data,
+        CatalogError::Corrupt { .. }
+        | CatalogError::NotACatalog { .. }
+        | CatalogError::BadColumn { .. }
+        | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Busy(_)
         | CatalogError::DiskFull(_)
-        | CatalogError::ReadOnly { .. }
+        | CatalogError::Unwritable { .. }
         | CatalogError::NewerFormat { .. } => ErrorKind::Environment,
-        CatalogError::BadColumn { .. } | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Sqlite { .. } => ErrorKind::Internal,
         CatalogError::Io(error) => io(error),
         _ => ErrorKind::Usage,

@@ -24,7 +24,8 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm that is read, weakest first.
-    pub const ALL: [Self; 6] = [Self::Md5, Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+    pub const ALL: [Self; 6] =
+        [Self::Md5, Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
 
     /// The name in file names.
     #[must_use]
@@ -55,7 +56,8 @@ impl Algorithm {
     /// Finds an algorithm by a name as in `manifest-<alg>.txt`: lower case, punctuation ignored.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let plain: String =
+            name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == plain)
     }
 }
@@ -247,7 +249,13 @@ mod tests {
 
     #[test]
     fn wrong_lengths_and_letters_are_refused() {
-        for text in ["", "9001", "z00150983cd24fb0d6963f7d28e17f72", "900150983cd24fb0d6963f7d28e17f72ff", "é00150983cd24fb0d6963f7d28e17f7"] {
+        for text in [
+            "",
+            "9001",
+            "z00150983cd24fb0d6963f7d28e17f72",
+            "900150983cd24fb0d6963f7d28e17f72ff",
+            "é00150983cd24fb0d6963f7d28e17f7",
+        ] {
             assert!(Digest::parse(Algorithm::Md5, text).is_err());
         }
     }

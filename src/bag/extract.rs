@@ -22,18 +22,23 @@ fn parent(target: &Path) -> PathBuf {
 /// Links and other odd entries are refused before a byte is written; the folder appears by rename.
 pub fn copy_container(bag: &Bag, target: &Path, progress: &dyn Progress) -> Result<(), BagError> {
     if let Some(odd) = bag.findings().iter().find(|finding| finding.code == Code::NotAFile) {
-        return Err(BagError::Refused { path: bag.container().location().to_owned(), reason: odd.to_string() });
+        return Err(BagError::Refused {
+            path: bag.container().location().to_owned(),
+            reason: odd.to_string(),
+        });
     }
     refuse_clashes(bag)?;
     let temporary = temporary_beside(target)?;
     let root = temporary.path().join("bag");
     fs_err::create_dir_all(root.join("data"))?;
     progress.begin("unpacking", bag.files().len() as u64, bag.files().iter().map(|file| file.length).sum());
-    let mut folders: Vec<PathBuf> = bag.files().iter().filter_map(|file| Some(file.path.below(&root).parent()?.to_owned())).collect();
+    let mut folders: Vec<PathBuf> =
+        bag.files().iter().filter_map(|file| Some(file.path.below(&root).parent()?.to_owned())).collect();
     folders.dedup();
     folders.iter().try_for_each(fs_err::create_dir_all)?;
     let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
-    let done = pool.install(|| bag.files().par_iter().try_for_each(|file| copy_file(bag, &file.path, &root, progress)));
+    let done = pool
+        .install(|| bag.files().par_iter().try_for_each(|file| copy_file(bag, &file.path, &root, progress)));
     progress.end();
     if progress.cancelled() {
         return Err(BagError::Interrupted);

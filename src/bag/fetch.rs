@@ -30,7 +30,9 @@ pub(super) fn parse(text: &str, reading: &Reading<'_>, findings: &mut Vec<Findin
     for (index, line) in lines(text).enumerate() {
         match parse_line(line, reading) {
             Ok(entry) => entries.push(entry),
-            Err((code, message)) => findings.push(Finding::new(code, format!("fetch.txt:{}", index + 1), message)),
+            Err((code, message)) => {
+                findings.push(Finding::new(code, format!("fetch.txt:{}", index + 1), message));
+            }
         }
     }
     entries
@@ -39,7 +41,8 @@ pub(super) fn parse(text: &str, reading: &Reading<'_>, findings: &mut Vec<Findin
 fn parse_line(line: &str, reading: &Reading<'_>) -> Result<FetchEntry, (Code, String)> {
     let bad = |message: &str| (Code::BadFetchLine, message.to_owned());
     let blank = [' ', '\t'];
-    let (url, rest) = line.split_once(blank).ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
+    let (url, rest) =
+        line.split_once(blank).ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
     let (length, rest) = rest
         .trim_start_matches(blank)
         .split_once(blank)

@@ -107,7 +107,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(code: Code, place: impl ToString, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, place: impl fmt::Display, message: impl Into<String>) -> Self {
         Self { place: place.to_string(), code, message: message.into() }
     }
 }

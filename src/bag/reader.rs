@@ -1,12 +1,15 @@
 //! A bag opened: its declaration, its manifests merged, its `fetch.txt`, and all that is wrong with their form.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+
+use unicode_normalization::UnicodeNormalization;
 
 use super::manifest::{Lists, Manifest, Reading, manifest_name};
 use super::tagfile::Declaration;
 use super::{
-    Algorithm, BagError, BagInfo, BagPath, Code, Container, Digest, FetchEntry, FileEntry, Finding, fetch, open_container,
+    Algorithm, BagError, BagInfo, BagPath, Code, Container, Digest, FetchEntry, FileEntry, Finding, fetch,
+    open_container,
 };
 
 /// No tag file is larger than this, in octets; at ten million lines of 100 a manifest is not.
@@ -30,6 +33,8 @@ pub struct Bag {
     payload: Vec<ListedFile>,
     pub(super) tags: Vec<ListedFile>,
     fetch: Vec<FetchEntry>,
+    /// Files whose names are not ASCII, by the normal form of their names.
+    normalised: HashMap<String, usize>,
     info: BagInfo,
     pub(super) findings: Vec<Finding>,
 }
@@ -50,7 +55,8 @@ impl Bag {
         let text = |name: &BagPath, findings: &mut Vec<Finding>| {
             let bytes = container.read_small(name, TAG_FILE_LIMIT).map_err(|e| e.to_string());
             let text = bytes.and_then(|bytes| declaration.encoding.decode(bytes));
-            text.map_err(|e| findings.push(Finding::new(Code::TagFileUnreadable, name, e))).unwrap_or_default()
+            text.map_err(|e| findings.push(Finding::new(Code::TagFileUnreadable, name, e)))
+                .unwrap_or_default()
         };
         let mut payload_manifests = Vec::new();
         let mut tag_manifests = Vec::new();
@@ -60,12 +66,17 @@ impl Bag {
             let name = file.path.as_str();
             if let Some((lists, algorithm)) = manifest_name(name) {
                 let Some(algorithm) = Algorithm::by_name(algorithm) else {
-                    findings.push(Finding::new(Code::UnknownAlgorithm, name, "its algorithm is unknown, so that it was not checked"));
+                    findings.push(Finding::new(
+                        Code::UnknownAlgorithm,
+                        name,
+                        "its algorithm is unknown, so that it was not checked",
+                    ));
                     continue;
                 };
                 let body = text(&file.path, &mut findings);
                 let manifest = Manifest::parse(name, algorithm, &body, lists, &reading, &mut findings);
-                if lists == Lists::Payload { &mut payload_manifests } else { &mut tag_manifests }.push(manifest);
+                if lists == Lists::Payload { &mut payload_manifests } else { &mut tag_manifests }
+                    .push(manifest);
             } else if name == "fetch.txt" {
                 fetch = fetch::parse(&text(&file.path, &mut findings), &reading, &mut findings);
             } else if name == "bag-info.txt" || name == "package-info.txt" && info == BagInfo::default() {
@@ -77,7 +88,11 @@ impl Bag {
             }
         }
         if payload_manifests.is_empty() {
-            findings.push(Finding::new(Code::NoManifest, "manifest-sha256.txt", "there is no payload manifest of a known algorithm"));
+            findings.push(Finding::new(
+                Code::NoManifest,
+                "manifest-sha256.txt",
+                "there is no payload manifest of a known algorithm",
+            ));
         }
         if declaration.is_1_0() {
             check_every_manifest(&payload_manifests, &mut findings);
@@ -85,7 +100,10 @@ impl Bag {
         check_tag_manifests(&tag_manifests, &payload_manifests, &mut findings);
         let payload = merge(payload_manifests);
         check_fetch(&fetch, &payload, &mut findings);
+        let names = listing.files.iter().enumerate().filter(|(_, file)| !file.path.as_str().is_ascii());
+        let normalised = names.map(|(index, file)| (file.path.as_str().nfc().collect(), index)).collect();
         Ok(Self {
+            normalised,
             declaration,
             payload,
             tags: merge(tag_manifests),
@@ -140,10 +158,16 @@ impl Bag {
         &self.files
     }
 
-    /// Whether a file of that name is there.
+    /// The file of that name, or else one whose name differs only in Unicode normal form: file systems and
+    /// archivers change it (RFC 8493 §5.2).
     #[must_use]
     pub fn file(&self, path: &BagPath) -> Option<&FileEntry> {
-        self.files.binary_search_by(|file| file.path.cmp(path)).ok().map(|index| &self.files[index])
+        let exact = self.files.binary_search_by(|file| file.path.cmp(path)).ok();
+        let index = exact.or_else(|| {
+            let normal: Option<String> = (!path.as_str().is_ascii()).then(|| path.as_str().nfc().collect());
+            self.normalised.get(&normal?).copied()
+        });
+        index.map(|index| &self.files[index])
     }
 
     /// Whether a tag manifest lists a path.
@@ -183,7 +207,10 @@ fn check_every_manifest(manifests: &[Manifest], findings: &mut Vec<Finding>) {
     for manifest in manifests {
         for other in manifests.iter().filter(|other| other.algorithm != manifest.algorithm) {
             for path in manifest.entries.keys().filter(|path| !other.entries.contains_key(*path)) {
-                let message = format!("it is in manifest-{}.txt but not in manifest-{}.txt", manifest.algorithm, other.algorithm);
+                let message = format!(
+                    "it is in manifest-{}.txt but not in manifest-{}.txt",
+                    manifest.algorithm, other.algorithm
+                );
                 findings.push(Finding::new(Code::NotInEveryManifest, path, message));
             }
         }
@@ -206,7 +233,11 @@ fn check_tag_manifests(tags: &[Manifest], payload: &[Manifest], findings: &mut V
 fn check_fetch(fetch: &[FetchEntry], payload: &[ListedFile], findings: &mut Vec<Finding>) {
     for entry in fetch {
         if payload.binary_search_by(|file| file.path.cmp(&entry.path)).is_err() {
-            findings.push(Finding::new(Code::FetchNotInManifest, &entry.path, "fetch.txt names it, but no manifest lists it"));
+            findings.push(Finding::new(
+                Code::FetchNotInManifest,
+                &entry.path,
+                "fetch.txt names it, but no manifest lists it",
+            ));
         }
     }
 }

@@ -41,7 +41,9 @@ impl Encoding {
         match self {
             Self::Utf8 => {
                 if bytes.starts_with(b"\xEF\xBB\xBF") {
-                    return Err("it starts with a byte-order mark, which UTF-8 tag files must not have".into());
+                    return Err(
+                        "it starts with a byte-order mark, which UTF-8 tag files must not have".into()
+                    );
                 }
                 String::from_utf8(bytes)
                     .map_err(|e| format!("it is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
@@ -59,8 +61,11 @@ fn decode_utf16(bytes: &[u8], declared: Option<bool>) -> Result<String, String> 
         // RFC 2781 §4.3: without a mark, big-endian is to be assumed.
         (declared, rest) => (declared.unwrap_or(true), rest),
     };
-    let (pairs, []) = body.as_chunks::<2>() else { return Err("it has an odd number of bytes, so it is not UTF-16".into()) };
-    let units = pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
+    let (pairs, []) = body.as_chunks::<2>() else {
+        return Err("it has an odd number of bytes, so it is not UTF-16".into());
+    };
+    let units =
+        pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
     char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| "it is not UTF-16".into())
 }
 
@@ -89,7 +94,8 @@ impl Declaration {
         let Some((version, spaced)) = version else {
             return Err("the first line of bagit.txt is not \"BagIt-Version: M.N\"".into());
         };
-        let numbers = version.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+        let numbers =
+            version.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
         let Some((major, minor)) = numbers else {
             return Err(format!("bagit.txt declares version {version:?}, which is not of the form M.N"));
         };
@@ -106,8 +112,8 @@ impl Declaration {
         if lines.any(|line| major >= 1 || !line.trim().is_empty()) {
             return Err("bagit.txt has more than two lines".into());
         }
-        let encoding =
-            Encoding::by_name(name).ok_or_else(|| format!("bagit.txt declares the unknown encoding {name:?}"))?;
+        let encoding = Encoding::by_name(name)
+            .ok_or_else(|| format!("bagit.txt declares the unknown encoding {name:?}"))?;
         Ok(Self { major, minor, encoding })
     }
 }
@@ -219,7 +225,10 @@ mod tests {
     #[test]
     fn bag_info_keeps_order_repeats_and_folds() {
         let (info, bad) = BagInfo::parse("B: 2\nA: 1\n  more\nB: 3\npayload-oxum: 12.3\nnonsense\n");
-        assert_eq!(info.iter().collect::<Vec<_>>(), [("B", "2"), ("A", "1\nmore"), ("B", "3"), ("payload-oxum", "12.3")]);
+        assert_eq!(
+            info.iter().collect::<Vec<_>>(),
+            [("B", "2"), ("A", "1\nmore"), ("B", "3"), ("payload-oxum", "12.3")]
+        );
         assert_eq!(bad, [6]);
         assert_eq!(info.oxum(), Some(Ok((12, 3))));
         assert_eq!(BagInfo::parse(&info.to_text()).0, info);

@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Algorithm, Bag, BagError, BagPath, Code, FileEntry, Finding, ListedFile, Progress, Severity, hash_reader};
+use super::{
+    Algorithm, Bag, BagError, BagPath, Code, FileEntry, Finding, ListedFile, Progress, Severity, hash_reader,
+};
 
 /// Size of a read, in octets: large enough that the system call is no cost, small enough for the cache.
 const BUFFER: usize = 1 << 20;
@@ -68,7 +70,8 @@ impl VerifyReport {
 /// Checks structure, completeness and every digest (RFC 8493 §3). Reads in place; extracts nothing.
 pub fn verify(bag: &Bag, options: VerifyOptions, progress: &dyn Progress) -> Result<VerifyReport, BagError> {
     let mut findings = bag.findings.clone();
-    let fetchable: HashMap<&BagPath, Option<u64>> = bag.fetch().iter().map(|entry| (&entry.path, entry.length)).collect();
+    let fetchable: HashMap<&BagPath, Option<u64>> =
+        bag.fetch().iter().map(|entry| (&entry.path, entry.length)).collect();
     let mut to_fetch = Tally::default();
     let mut work: Vec<(&ListedFile, &FileEntry)> = Vec::new();
     for listed in bag.payload() {
@@ -78,6 +81,11 @@ pub fn verify(bag: &Bag, options: VerifyOptions, progress: &dyn Progress) -> Res
             {
                 let message = format!("fetch.txt says {length} bytes, it has {}", file.length);
                 findings.push(Finding::new(Code::LengthMismatch, &listed.path, message));
+            }
+            if file.path != listed.path {
+                let message =
+                    format!("it is there under the name {:?}, which differs in Unicode form", file.path);
+                findings.push(Finding::new(Code::CollidingNames, &listed.path, message));
             }
             work.push((listed, file));
         } else if let Some(length) = fetchable.get(&listed.path) {
@@ -89,16 +97,20 @@ pub fn verify(bag: &Bag, options: VerifyOptions, progress: &dyn Progress) -> Res
     for listed in &bag.tags {
         match bag.file(&listed.path) {
             Some(file) => work.push((listed, file)),
-            None => findings.push(Finding::new(Code::FileMissing, &listed.path, "it is listed but not there")),
+            None => {
+                findings.push(Finding::new(Code::FileMissing, &listed.path, "it is listed but not there"));
+            }
         }
     }
-    let present = check_payload_files(bag, &mut findings);
+    let listed: HashSet<&BagPath> = work.iter().map(|(_, file)| &file.path).collect();
+    let present = check_payload_files(bag, &listed, &mut findings);
     check_oxum(bag, &present, &to_fetch, &fetchable, &mut findings);
     check_names(bag, &mut findings);
     findings.extend(check_digests(bag, work, options, progress)?);
     findings.sort_unstable();
     findings.dedup();
-    let algorithms: HashSet<Algorithm> = bag.payload().iter().flat_map(|f| f.digests.iter().map(super::Digest::algorithm)).collect();
+    let algorithms: HashSet<Algorithm> =
+        bag.payload().iter().flat_map(|f| f.digests.iter().map(super::Digest::algorithm)).collect();
     let mut algorithms: Vec<_> = algorithms.into_iter().collect();
     algorithms.sort_unstable();
     Ok(VerifyReport {
@@ -127,14 +139,14 @@ impl Tally {
 }
 
 /// Every file below `data/` must be listed; counts them.
-fn check_payload_files(bag: &Bag, findings: &mut Vec<Finding>) -> Tally {
+fn check_payload_files(bag: &Bag, listed: &HashSet<&BagPath>, findings: &mut Vec<Finding>) -> Tally {
     let mut present = Tally::default();
     if !bag.has_data {
         findings.push(Finding::new(Code::NoPayloadFolder, "data/", "the payload folder is missing"));
     }
     for file in bag.files.iter().filter(|file| file.path.is_payload()) {
         present.add(file.length);
-        if bag.listed(&file.path).is_none() {
+        if !listed.contains(&file.path) {
             findings.push(Finding::new(Code::FileUnlisted, &file.path, "no manifest lists it"));
         }
     }
@@ -153,7 +165,11 @@ fn check_oxum(
     match bag.info().oxum() {
         None => {}
         Some(Err(text)) => {
-            findings.push(Finding::new(Code::BadBagInfo, place, format!("Payload-Oxum {text:?} is not octets.files")));
+            findings.push(Finding::new(
+                Code::BadBagInfo,
+                place,
+                format!("Payload-Oxum {text:?} is not octets.files"),
+            ));
         }
         Some(Ok((bytes, files))) => {
             let unknown = fetchable.iter().any(|(path, length)| length.is_none() && bag.file(path).is_none());
@@ -162,7 +178,10 @@ fn check_oxum(
             let alone = (present.bytes, present.files);
             let holds = (bytes, files) == found || (bytes, files) == alone || unknown && files == found.1;
             if !holds {
-                let message = format!("Payload-Oxum says {bytes} bytes in {files} files, there are {} in {}", found.0, found.1);
+                let message = format!(
+                    "Payload-Oxum says {bytes} bytes in {files} files, there are {} in {}",
+                    found.0, found.1
+                );
                 findings.push(Finding::new(Code::OxumMismatch, place, message));
             }
         }
@@ -174,13 +193,21 @@ fn check_names(bag: &Bag, findings: &mut Vec<Finding>) {
     let mut seen: HashMap<String, &BagPath> = HashMap::with_capacity(bag.payload().len());
     for file in bag.payload() {
         let text = file.path.as_str();
-        let folded: String = if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfc().flat_map(char::to_lowercase).collect() };
+        let folded: String = if text.is_ascii() {
+            text.to_ascii_lowercase()
+        } else {
+            text.nfc().flat_map(char::to_lowercase).collect()
+        };
         if let Some(other) = seen.insert(folded, &file.path) {
             let message = format!("its name differs from {other} only in case or in Unicode form");
             findings.push(Finding::new(Code::CollidingNames, &file.path, message));
         }
         if matches!(text.rsplit('/').next(), Some(".DS_Store" | "Thumbs.db" | "desktop.ini")) {
-            findings.push(Finding::new(Code::SystemFile, &file.path, "an operating system left this file behind"));
+            findings.push(Finding::new(
+                Code::SystemFile,
+                &file.path,
+                "an operating system left this file behind",
+            ));
         }
     }
 }
@@ -194,14 +221,15 @@ fn check_digests(
     // Largest first, so that the last thread to finish has little left.
     work.sort_by_key(|(_, file)| std::cmp::Reverse(file.length));
     progress.begin("verifying", work.len() as u64, work.iter().map(|(_, file)| file.length).sum());
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(std::io::Error::other)?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(std::io::Error::other)?;
     let findings = Mutex::new(Vec::new());
     pool.install(|| {
         work.par_iter().with_max_len(64).for_each_init(
             || vec![0; BUFFER],
-            |buffer, (listed, _)| {
+            |buffer, (listed, file)| {
                 if !progress.cancelled() {
-                    let found = check_file(bag, listed, buffer, progress);
+                    let found = check_file(bag, listed, file, buffer, progress);
                     if !found.is_empty() {
                         findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(found);
                     }
@@ -217,16 +245,28 @@ fn check_digests(
     Ok(findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-fn check_file(bag: &Bag, listed: &ListedFile, buffer: &mut [u8], progress: &dyn Progress) -> Vec<Finding> {
+fn check_file(
+    bag: &Bag,
+    listed: &ListedFile,
+    file: &FileEntry,
+    buffer: &mut [u8],
+    progress: &dyn Progress,
+) -> Vec<Finding> {
     let algorithms: Vec<Algorithm> = listed.digests.iter().map(super::Digest::algorithm).collect();
     let mut found = Vec::new();
-    let read = bag.container().read(&listed.path, &mut |reader| {
+    let read = bag.container().read(&file.path, &mut |reader| {
         let (_, digests) = hash_reader(reader, &algorithms, buffer, progress)?;
-        for (expected, actual) in listed.digests.iter().zip(digests) {
-            if *expected != actual {
-                let message = format!("{} is {actual}, the manifest says {expected}", actual.algorithm());
-                found.push(Finding::new(Code::DigestMismatch, &listed.path, message));
-            }
+        let wrong: Vec<String> = listed
+            .digests
+            .iter()
+            .zip(digests)
+            .filter(|(expected, actual)| *expected != actual)
+            .map(|(expected, actual)| {
+                format!("{} is {actual}, the manifest says {expected}", actual.algorithm())
+            })
+            .collect();
+        if !wrong.is_empty() {
+            found.push(Finding::new(Code::DigestMismatch, &listed.path, wrong.join("; ")));
         }
         Ok(())
     });

@@ -30,11 +30,15 @@ impl Compression {
     #[must_use]
     pub fn for_name(name: &str) -> Self {
         const PACKED: [&str; 23] = [
-            "7z", "avif", "bz2", "docx", "gif", "gz", "h5", "heic", "jp2", "jpeg", "jpg", "mp3", "mp4", "npz", "parquet",
-            "pdf", "png", "webp", "xlsx", "xz", "zip", "zst", "tgz",
+            "7z", "avif", "bz2", "docx", "gif", "gz", "h5", "heic", "jp2", "jpeg", "jpg", "mp3", "mp4",
+            "npz", "parquet", "pdf", "png", "webp", "xlsx", "xz", "zip", "zst", "tgz",
         ];
         let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-        if extension.is_some_and(|extension| PACKED.contains(&extension.as_str())) { Self::Store } else { Self::Deflate }
+        if extension.is_some_and(|extension| PACKED.contains(&extension.as_str())) {
+            Self::Store
+        } else {
+            Self::Deflate
+        }
     }
 }
 
@@ -105,7 +109,11 @@ impl<W: Write + Seek> BagWriter<W> {
         let tags = std::mem::take(&mut self.manifest);
         for index in 0..self.algorithms.len() {
             let text = manifest_text(&tags, self.algorithms[index]);
-            self.entry(&format!("tagmanifest-{}.txt", self.algorithms[index]), &mut text.as_bytes(), Compression::Deflate)?;
+            self.entry(
+                &format!("tagmanifest-{}.txt", self.algorithms[index]),
+                &mut text.as_bytes(),
+                Compression::Deflate,
+            )?;
         }
         self.zip.finish().map_err(|error| BagError::Io(error.into()))
     }
@@ -123,7 +131,12 @@ impl<W: Write + Seek> BagWriter<W> {
     }
 
     /// One archive entry: read once, hashed and written in blocks of one size.
-    fn entry(&mut self, name: &str, reader: &mut dyn Read, compression: Compression) -> Result<(u64, Vec<Digest>), BagError> {
+    fn entry(
+        &mut self,
+        name: &str,
+        reader: &mut dyn Read,
+        compression: Compression,
+    ) -> Result<(u64, Vec<Digest>), BagError> {
         let options = SimpleFileOptions::default()
             .last_modified_time(zip::DateTime::default())
             .unix_permissions(0o644)
@@ -131,7 +144,9 @@ impl<W: Write + Seek> BagWriter<W> {
             .large_file(true);
         let options = match compression {
             Compression::Store => options.compression_method(CompressionMethod::Stored),
-            Compression::Deflate => options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL)),
+            Compression::Deflate => {
+                options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL))
+            }
         };
         self.zip.start_file(format!("{}/{name}", self.root), options).map_err(io::Error::from)?;
         let mut hasher = MultiHasher::new(&self.algorithms);
@@ -165,7 +180,9 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 fn manifest_text(files: &[(BagPath, Vec<Digest>)], algorithm: Algorithm) -> String {
     let mut lines: Vec<(&BagPath, &Digest)> = files
         .iter()
-        .filter_map(|(path, digests)| Some((path, digests.iter().find(|digest| digest.algorithm() == algorithm)?)))
+        .filter_map(|(path, digests)| {
+            Some((path, digests.iter().find(|digest| digest.algorithm() == algorithm)?))
+        })
         .collect();
     lines.sort_unstable();
     lines.iter().map(|(path, digest)| format!("{digest}  {}\n", path::encode(path.as_str()))).collect()

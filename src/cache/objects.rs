@@ -52,7 +52,8 @@ impl ObjectStore {
     /// Whether the object is there with this length in octets.
     #[must_use]
     pub fn has(&self, sha256: &Digest, length: u64) -> bool {
-        fs_err::metadata(self.path(sha256)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
+        fs_err::metadata(self.path(sha256))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
     }
 
     /// Puts a file's bytes into the store, hashing while they pass.
@@ -102,7 +103,13 @@ impl ObjectStore {
     }
 
     /// Copies an object to another store, checking its bytes on the way. False if it was there already.
-    pub fn copy_to(&self, target: &Self, sha256: &Digest, length: u64, progress: &dyn Progress) -> io::Result<bool> {
+    pub fn copy_to(
+        &self,
+        target: &Self,
+        sha256: &Digest,
+        length: u64,
+        progress: &dyn Progress,
+    ) -> io::Result<bool> {
         if target.has(sha256, length) {
             progress.bytes(length);
             return Ok(false);
@@ -150,7 +157,12 @@ impl ObjectStore {
         }
     }
 
-    fn keep(&self, temporary: tempfile::NamedTempFile, digests: &[Digest], length: u64) -> io::Result<Stored> {
+    fn keep(
+        &self,
+        temporary: tempfile::NamedTempFile,
+        digests: &[Digest],
+        length: u64,
+    ) -> io::Result<Stored> {
         let (md5, sha256) = (digests[0], digests[1]);
         let target = self.path(&sha256);
         if let Some(folder) = target.parent() {
@@ -160,7 +172,10 @@ impl ObjectStore {
         readable_by_all(&mut permissions);
         temporary.as_file().set_permissions(permissions)?;
         temporary.persist(&target).map_err(|error| {
-            io::Error::new(error.error.kind(), format!("failed to write {}: {}", target.display(), error.error))
+            io::Error::new(
+                error.error.kind(),
+                format!("failed to write {}: {}", target.display(), error.error),
+            )
         })?;
         Ok(Stored { md5, sha256, length, new: true })
     }
@@ -189,7 +204,11 @@ mod tests {
         assert!(stored.new);
         assert!(!store.put(&source, &NoProgress).unwrap().new);
         assert_eq!(fs_err::read(store.path(&stored.sha256)).unwrap(), b"abc");
-        assert!(store.path(&stored.sha256).ends_with("ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+        assert!(
+            store
+                .path(&stored.sha256)
+                .ends_with("ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        );
 
         let other = ObjectStore::at(&folder.path().join("site"));
         assert!(store.copy_to(&other, &stored.sha256, 3, &NoProgress).unwrap());

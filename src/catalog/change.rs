@@ -41,10 +41,12 @@ impl RowWriter {
     #[must_use]
     pub fn new(table: &Table) -> Self {
         let (live, history) = sql_names(table);
-        let columns: Vec<String> = table.column_definitions.iter().map(|column| quoted(&column.name)).collect();
+        let columns: Vec<String> =
+            table.column_definitions.iter().map(|column| quoted(&column.name)).collect();
         let marks = vec!["?"; columns.len() + 1].join(", ");
         let names = columns.join(", ");
-        let own: Vec<String> = table.own_columns().map(|column| format!("{} = ?", quoted(&column.name))).collect();
+        let own: Vec<String> =
+            table.own_columns().map(|column| format!("{} = ?", quoted(&column.name))).collect();
         let own = if own.is_empty() { String::new() } else { format!(", {}", own.join(", ")) };
         Self {
             insert: format!("INSERT INTO {live} ({names}, \"dbag:from\") VALUES ({marks})"),
@@ -52,7 +54,9 @@ impl RowWriter {
                 "INSERT INTO {history} ({names}, \"dbag:from\", \"dbag:to\") \
                  SELECT {names}, \"dbag:from\", ? FROM {live} WHERE \"RID\" = ?"
             ),
-            update: format!("UPDATE {live} SET \"dbag:from\" = ?, \"RMT\" = ?, \"RMB\" = ?{own} WHERE \"RID\" = ?"),
+            update: format!(
+                "UPDATE {live} SET \"dbag:from\" = ?, \"RMT\" = ?, \"RMB\" = ?{own} WHERE \"RID\" = ?"
+            ),
         }
     }
 }
@@ -79,7 +83,9 @@ impl<'c> Change<'c> {
     ) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(&path, e);
         let (last, snapshot): (Option<i64>, Option<i64>) = transaction
-            .query_row("SELECT max(number), max(snapshot) FROM dbag_transaction", (), |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT max(number), max(snapshot) FROM dbag_transaction", (), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .map_err(fail)?;
         let next_rid: i64 = transaction
             .query_row("SELECT value FROM dbag_meta WHERE key = 'next_rid'", (), |row| row.get(0))
@@ -155,7 +161,9 @@ impl<'c> Change<'c> {
                 let null = if column.nullok { "" } else { " NOT NULL" };
                 (column, key, null)
             })
-            .map(|(column, key, null)| format!("{} {}{key}{null}", quoted(&column.name), column.column_type.storage().sql()))
+            .map(|(column, key, null)| {
+                format!("{} {}{key}{null}", quoted(&column.name), column.column_type.storage().sql())
+            })
             .collect();
         let columns = columns.join(", ");
         let past = columns.replacen(" PRIMARY KEY", "", 1);
@@ -187,8 +195,10 @@ impl<'c> Change<'c> {
         let rid = self.prefix.rid(self.next_rid);
         self.next_rid += 1;
         let now = self.snapshot.timestamp();
-        let mut statement = self.transaction.prepare_cached(&writer.insert).map_err(|e| sqlite(&self.path, e))?;
-        let system: [&dyn ToSql; SYSTEM_COLUMNS.len()] = [&rid.as_str(), &now, &now, &self.actor, &self.actor];
+        let mut statement =
+            self.transaction.prepare_cached(&writer.insert).map_err(|e| sqlite(&self.path, e))?;
+        let system: [&dyn ToSql; SYSTEM_COLUMNS.len()] =
+            [&rid.as_str(), &now, &now, &self.actor, &self.actor];
         let number: &dyn ToSql = &self.number;
         let all = system.into_iter().chain(values.iter().map(|value| value as &dyn ToSql)).chain([number]);
         statement.execute(params_from_iter(all)).map_err(|e| sqlite(&self.path, e))?;
@@ -224,8 +234,12 @@ impl<'c> Change<'c> {
 /// Refuses names that SQLite would confuse: it compares column and table names without case.
 fn check_table(model: &Model, table: &Table) -> Result<(), CatalogError> {
     let name = &table.table_name;
-    if !is_name(name) || model.tables().any(|other| other.qualified_name().eq_ignore_ascii_case(&table.qualified_name())) {
+    if !is_name(name) {
         return Err(CatalogError::BadTableName(name.clone()));
+    }
+    let same = |other: &&Table| other.qualified_name().eq_ignore_ascii_case(&table.qualified_name());
+    if let Some(other) = model.tables().find(same) {
+        return Err(CatalogError::TableExists(other.table_name.clone()));
     }
     let count = table.column_definitions.len();
     if count > MAX_COLUMNS {
@@ -234,7 +248,11 @@ fn check_table(model: &Model, table: &Table) -> Result<(), CatalogError> {
     let mut seen = std::collections::HashSet::new();
     for column in &table.column_definitions {
         let bad = |reason: &str| {
-            Err(CatalogError::BadColumn { table: name.clone(), column: column.name.clone(), reason: reason.into() })
+            Err(CatalogError::BadColumn {
+                table: name.clone(),
+                column: column.name.clone(),
+                reason: reason.into(),
+            })
         };
         if column.name.contains('\0') {
             return bad("it holds a NUL");
@@ -243,7 +261,9 @@ fn check_table(model: &Model, table: &Table) -> Result<(), CatalogError> {
             return bad("names that start with dbag: are kept for dbag");
         }
         if !seen.insert(column.name.to_ascii_lowercase()) {
-            return bad("another column differs from it only in case, and every table has RID, RCT, RMT, RCB and RMB");
+            return bad(
+                "another column differs from it only in case, and every table has RID, RCT, RMT, RCB and RMB",
+            );
         }
     }
     Ok(())

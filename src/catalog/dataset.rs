@@ -139,7 +139,12 @@ impl Catalog {
     }
 
     /// Releases a dataset as it is: the version is this transaction's snapshot for ever.
-    pub fn release_dataset(&mut self, name: &DatasetName, bump: Bump, note: &str) -> Result<Release, CatalogError> {
+    pub fn release_dataset(
+        &mut self,
+        name: &DatasetName,
+        bump: Bump,
+        note: &str,
+    ) -> Result<Release, CatalogError> {
         let rid = self.dataset_rid(name)?;
         let details = self.dataset_details(name)?;
         let last = details.summary.version;
@@ -180,7 +185,10 @@ impl Catalog {
     pub fn datasets(&self) -> Result<Vec<DatasetSummary>, CatalogError> {
         let names = self.dataset_names()?;
         let parse = |name: String| {
-            name.parse().map_err(|_| CatalogError::Corrupt { path: self.path.clone(), reason: format!("a dataset is named {name:?}") })
+            name.parse().map_err(|_| CatalogError::Corrupt {
+                path: self.path.clone(),
+                reason: format!("a dataset is named {name:?}"),
+            })
         };
         names.into_iter().map(|name| Ok(self.dataset_details(&parse(name)?)?.summary)).collect()
     }
@@ -191,7 +199,8 @@ impl Catalog {
         let model = self.model()?;
         let mut members = Vec::new();
         for membership in memberships(&model) {
-            let sql = format!("SELECT count(*) FROM ({})", member_rids(&membership, rid.as_str(), i64::MAX - 1));
+            let sql =
+                format!("SELECT count(*) FROM ({})", member_rids(&membership, rid.as_str(), i64::MAX - 1));
             let rows = self.number(&sql)?;
             if rows > 0 {
                 members.push(MemberCount { table: membership.element.table_name.clone(), rows });
@@ -220,8 +229,12 @@ impl Catalog {
             .map_err(|e| self.fail(e))?;
         match rid.as_deref().map(Rid::parse) {
             Some(Some(rid)) => Ok(rid),
-            Some(None) => Err(CatalogError::Corrupt { path: self.path.clone(), reason: format!("the RID of {name}") }),
-            None => Err(CatalogError::NoSuchDataset { name: name.to_string(), datasets: self.dataset_names()? }),
+            Some(None) => {
+                Err(CatalogError::Corrupt { path: self.path.clone(), reason: format!("the RID of {name}") })
+            }
+            None => {
+                Err(CatalogError::NoSuchDataset { name: name.to_string(), datasets: self.dataset_names()? })
+            }
         }
     }
 
@@ -233,16 +246,16 @@ impl Catalog {
     ) -> Result<VersionDetails, CatalogError> {
         let versions = self.versions(rid)?;
         let labels: Vec<String> = versions.iter().map(|details| details.version.to_string()).collect();
-        versions.into_iter().find(|details| details.version == *version).ok_or_else(|| CatalogError::NoSuchVersion {
-            name: name.clone(),
-            version: version.clone(),
-            versions: labels,
+        versions.into_iter().find(|details| details.version == *version).ok_or_else(|| {
+            CatalogError::NoSuchVersion { name: name.clone(), version: version.clone(), versions: labels }
         })
     }
 
     fn dataset_names(&self) -> Result<Vec<String>, CatalogError> {
-        let mut statement =
-            self.connection.prepare("SELECT name FROM dbag_dataset ORDER BY name").map_err(|e| self.fail(e))?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT name FROM dbag_dataset ORDER BY name")
+            .map_err(|e| self.fail(e))?;
         let names = statement.query_map((), |row| row.get(0)).and_then(Iterator::collect);
         names.map_err(|e| self.fail(e))
     }
@@ -256,7 +269,8 @@ impl Catalog {
         let mut versions = Vec::new();
         while let Some(row) = rows.next().map_err(|e| self.fail(e))? {
             let cells = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
-            let (label, note, micros, number): (String, Option<String>, i64, i64) = cells.map_err(|e| self.fail(e))?;
+            let (label, note, micros, number): (String, Option<String>, i64, i64) =
+                cells.map_err(|e| self.fail(e))?;
             let version = label.parse().map_err(|_| CatalogError::Corrupt {
                 path: self.path.clone(),
                 reason: format!("a version is called {label:?}"),
@@ -274,11 +288,15 @@ impl Catalog {
         let mut drift = Drift::default();
         let now = i64::MAX - 1;
         for membership in memberships(&model) {
-            let (then, now) = (member_rids(&membership, dataset.as_str(), since), member_rids(&membership, dataset.as_str(), now));
+            let (then, now) = (
+                member_rids(&membership, dataset.as_str(), since),
+                member_rids(&membership, dataset.as_str(), now),
+            );
             drift.added += self.number(&format!("SELECT count(*) FROM ({now} EXCEPT {then})"))?;
             drift.removed += self.number(&format!("SELECT count(*) FROM ({then} EXCEPT {now})"))?;
             let (live, _) = sql_names(membership.element);
-            let changed = format!("SELECT count(*) FROM {live} WHERE \"dbag:from\" > {since} AND \"RID\" IN ({then})");
+            let changed =
+                format!("SELECT count(*) FROM {live} WHERE \"dbag:from\" > {since} AND \"RID\" IN ({then})");
             drift.changed += self.number(&changed)?;
         }
         Ok(drift)
@@ -330,9 +348,16 @@ impl Change<'_> {
     }
 
     /// Adds those of the rows that are no members yet; makes the association where it is new.
-    fn add_members(&mut self, schema: &str, dataset: &Rid, element: &Table, rids: &[String]) -> Result<u64, CatalogError> {
+    fn add_members(
+        &mut self,
+        schema: &str,
+        dataset: &Rid,
+        element: &Table,
+        rids: &[String],
+    ) -> Result<u64, CatalogError> {
         let found = memberships(self.model()).into_iter().find_map(|membership| {
-            (membership.element.qualified_name() == element.qualified_name()).then(|| membership.table.clone())
+            (membership.element.qualified_name() == element.qualified_name())
+                .then(|| membership.table.clone())
         });
         let association = match found {
             Some(table) => table,
@@ -352,7 +377,8 @@ impl Change<'_> {
         let mut added = 0;
         for rid in rids {
             let known = {
-                let mut statement = self.transaction().prepare_cached(&sql).map_err(|e| sqlite(self.path(), e))?;
+                let mut statement =
+                    self.transaction().prepare_cached(&sql).map_err(|e| sqlite(self.path(), e))?;
                 statement.exists([rid]).map_err(|e| sqlite(self.path(), e))?
             };
             if !known {

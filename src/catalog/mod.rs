@@ -26,7 +26,9 @@ use crate::version::{DatasetName, DatasetVersion};
 pub enum CatalogError {
     #[error("{0} exists already")]
     Exists(PathBuf),
-    #[error("{path} was written by a newer dbag (catalog format {found}; this one knows {known}); upgrade dbag to open it")]
+    #[error(
+        "{path} was written by a newer dbag (catalog format {found}; this one knows {known}); upgrade dbag to open it"
+    )]
     NewerFormat { path: PathBuf, found: i64, known: i64 },
     #[error("{path} is not a dbag catalog: {reason}")]
     NotACatalog { path: PathBuf, reason: String },
@@ -34,6 +36,8 @@ pub enum CatalogError {
     NoSuchTable { name: String, tables: Vec<String> },
     #[error("{0:?} can't name a table: names are letters, digits and '_', and start with a letter")]
     BadTableName(String),
+    #[error("there is a table {0} already")]
+    TableExists(String),
     #[error("{column:?} can't be a column of {table}: {reason}")]
     BadColumn { table: String, column: String, reason: String },
     #[error("{table} would have {count} columns; SQLite holds {limit}")]
@@ -57,7 +61,7 @@ pub enum CatalogError {
     #[error("the disk is full, so that {0} can't be written")]
     DiskFull(PathBuf),
     #[error("{path} can't be written: {reason}")]
-    ReadOnly { path: PathBuf, reason: String },
+    Unwritable { path: PathBuf, reason: String },
     #[error("{path}: {source}")]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("{path} holds what no dbag wrote: {reason}")]
@@ -67,7 +71,21 @@ pub enum CatalogError {
 }
 
 fn known(names: &[String], what: &str) -> String {
-    if names.is_empty() { format!("there are no {what} yet") } else { format!("{what}: {}", names.join(", ")) }
+    if names.is_empty() {
+        format!("there are no {what} yet")
+    } else {
+        format!("{what}: {}", names.join(", "))
+    }
+}
+
+/// SQLite's own words, without the statement and the offset that rusqlite adds.
+pub(crate) fn sentence(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
+            msg.clone()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A name quoted for SQL.

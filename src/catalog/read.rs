@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::store::{sql_names, sqlite};
-use super::{Catalog, CatalogError, Change, quoted};
+use super::{Catalog, CatalogError, Change, quoted, sentence};
 use crate::model::{Storage, Table};
 use crate::tabular::Value;
 
@@ -49,7 +49,9 @@ fn value(cell: ValueRef<'_>, storage: Storage) -> Value {
         ValueRef::Integer(value) if storage == Storage::Boolean => Value::Boolean(value != 0),
         ValueRef::Integer(value) => Value::Integer(value),
         ValueRef::Real(value) => Value::Float(value),
-        ValueRef::Text(text) | ValueRef::Blob(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Value::Text(String::from_utf8_lossy(text).into_owned())
+        }
     }
 }
 
@@ -67,7 +69,11 @@ impl Catalog {
 
 impl Change<'_> {
     /// Reads a table's rows as they are now: RID first, then its own columns in the model's order.
-    pub fn for_each<E: From<CatalogError>>(&self, table: &Table, f: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+    pub fn for_each<E: From<CatalogError>>(
+        &self,
+        table: &Table,
+        f: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
         let (live, _) = sql_names(table);
         let columns: Vec<_> = table.column("RID").into_iter().chain(table.own_columns()).collect();
         let storage: Vec<Storage> = columns.iter().map(|column| column.column_type.storage()).collect();
@@ -86,11 +92,11 @@ impl Change<'_> {
             reason,
         };
         let sql = format!("SELECT \"RID\" FROM {live}{filter} ORDER BY \"RID\"");
-        let mut statement = self.transaction().prepare(&sql).map_err(|e| bad(e.to_string()))?;
+        let mut statement = self.transaction().prepare(&sql).map_err(|e| bad(sentence(&e)))?;
         if !statement.readonly() {
             return Err(bad("it writes".into()));
         }
         let rids = statement.query_map((), |row| row.get(0)).and_then(Iterator::collect);
-        rids.map_err(|e| bad(e.to_string()))
+        rids.map_err(|e| bad(sentence(&e)))
     }
 }

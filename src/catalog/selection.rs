@@ -48,7 +48,8 @@ pub(super) fn memberships(model: &Model) -> Vec<Membership<'_>> {
         let refers = |fk: &crate::model::ForeignKey| -> Option<(String, String, String)> {
             let [from] = fk.foreign_key_columns.as_slice() else { return None };
             let [to] = fk.referenced_columns.as_slice() else { return None };
-            (to.column_name == "RID").then(|| (from.column_name.clone(), to.schema_name.clone(), to.table_name.clone()))
+            (to.column_name == "RID")
+                .then(|| (from.column_name.clone(), to.schema_name.clone(), to.table_name.clone()))
         };
         let (dataset, element) = (refers(first)?, refers(second)?);
         let to_dataset = dataset.1 == DERIVA_ML && dataset.2 == "Dataset";
@@ -98,7 +99,8 @@ pub(super) fn select(model: &Model, dataset: &str, number: i64) -> Vec<TableSele
         let columns: Vec<&str> = table.column_definitions.iter().map(|column| column.name.as_str()).collect();
         let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
         let filter = filter(table)?;
-        let sql = format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), rows_at(table, &columns, number));
+        let sql =
+            format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), rows_at(table, &columns, number));
         Some(TableSelection { table: table.clone(), sql })
     });
     selected.collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::change::Change;
-use super::{CatalogError, quoted};
+use super::{CatalogError, quoted, sentence};
 use crate::model::{DERIVA_ML, Model, RidPrefix, Table, deriva_ml_schema};
 
 /// The number of the layout that this code writes. Older ones are read, newer ones refused.
@@ -96,7 +96,9 @@ impl Catalog {
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
             connection.pragma_update(None, "user_version", FORMAT)?;
             connection.execute_batch(LAYOUT)?;
-            for (key, value) in [("catalog", id.as_str()), ("schema", &options.schema), ("rid_prefix", prefix.as_str())] {
+            for (key, value) in
+                [("catalog", id.as_str()), ("schema", &options.schema), ("rid_prefix", prefix.as_str())]
+            {
                 connection.execute("INSERT INTO dbag_meta VALUES (?, ?)", (key, value))?;
             }
             connection.execute("INSERT INTO dbag_meta VALUES ('next_rid', 0)", ())?;
@@ -105,7 +107,9 @@ impl Catalog {
         };
         set_up().map_err(|e| sqlite(path, e))?;
         let mut catalog = Self::from_connection(connection, path, options.clock)?;
-        catalog.change("dbag init", |change| deriva_ml_schema().into_iter().try_for_each(|table| change.put_table(table)))?;
+        catalog.change("dbag init", |change| {
+            deriva_ml_schema().into_iter().try_for_each(|table| change.put_table(table))
+        })?;
         drop(catalog);
         temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;
         Self::open(path, options.clock)
@@ -122,22 +126,36 @@ impl Catalog {
     fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(path, e);
         connection.busy_timeout(BUSY).map_err(fail)?;
-        let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+        let pragma =
+            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
         if pragma("application_id")? != APPLICATION_ID {
-            return Err(CatalogError::NotACatalog { path: path.to_owned(), reason: "it lacks dbag's mark".into() });
+            return Err(CatalogError::NotACatalog {
+                path: path.to_owned(),
+                reason: "it lacks dbag's mark".into(),
+            });
         }
         let found = pragma("user_version")?;
         if found > FORMAT {
             return Err(CatalogError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
         }
         let meta = |key: &str| -> Result<String, CatalogError> {
-            connection.query_row("SELECT value FROM dbag_meta WHERE key = ?", [key], |row| row.get(0)).map_err(fail)
+            connection
+                .query_row("SELECT value FROM dbag_meta WHERE key = ?", [key], |row| row.get(0))
+                .map_err(fail)
         };
         let (id, domain_schema, prefix) = (meta("catalog")?, meta("schema")?, meta("rid_prefix")?);
-        let prefix = RidPrefix::parse(&prefix)
-            .ok_or_else(|| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the RID prefix is {prefix:?}") })?;
-        let actor = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".into());
+        let prefix = RidPrefix::parse(&prefix).ok_or_else(|| CatalogError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("the RID prefix is {prefix:?}"),
+        })?;
+        let actor =
+            std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".into());
         Ok(Self { id, domain_schema, prefix, clock, actor, path: path.to_owned(), connection })
+    }
+
+    /// Says who makes the changes from here on; without it, the user whose login runs the process.
+    pub fn set_actor(&mut self, actor: &str) {
+        actor.clone_into(&mut self.actor);
     }
 
     /// The file.
@@ -201,7 +219,8 @@ impl Catalog {
 pub(super) fn load_model(connection: &Connection, path: &Path, number: i64) -> Result<Model, CatalogError> {
     let sql = "SELECT json FROM dbag_model WHERE number <= ? ORDER BY number DESC LIMIT 1";
     let json: String = connection.query_row(sql, [number], |row| row.get(0)).map_err(|e| sqlite(path, e))?;
-    serde_json::from_str(&json).map_err(|e| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the model: {e}") })
+    serde_json::from_str(&json)
+        .map_err(|e| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the model: {e}") })
 }
 
 pub(super) fn find_table<'m>(model: &'m Model, name: &str) -> Result<&'m Table, CatalogError> {
@@ -212,13 +231,19 @@ pub(super) fn find_table<'m>(model: &'m Model, name: &str) -> Result<&'m Table, 
     }
     exact.or_else(|| named.first().copied()).ok_or_else(|| CatalogError::NoSuchTable {
         name: name.to_owned(),
-        tables: model.tables().filter(|table| table.schema_name != DERIVA_ML).map(|table| table.table_name.clone()).collect(),
+        tables: model
+            .tables()
+            .filter(|table| table.schema_name != DERIVA_ML)
+            .map(|table| table.table_name.clone())
+            .collect(),
     })
 }
 
 /// Whether a text can name a schema or a table: letters, digits and `_`, starting with a letter.
 pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(char::is_alphabetic) && text.chars().all(|c| c.is_alphanumeric() || c == '_') && text.len() <= 100
+    text.starts_with(char::is_alphabetic)
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && text.len() <= 100
 }
 
 /// The error of a failed statement, told apart where a person can do something about it.
@@ -227,10 +252,15 @@ pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy(path),
         Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            CatalogError::ReadOnly { path, reason: error.to_string() }
+        Some(
+            ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::SystemIoFailure,
+        ) => CatalogError::Unwritable { path, reason: sentence(&error) },
+        Some(ErrorCode::NotADatabase) => {
+            CatalogError::NotACatalog { path, reason: "it is no SQLite file".into() }
         }
-        Some(ErrorCode::NotADatabase) => CatalogError::NotACatalog { path, reason: "it is no SQLite file".into() },
         Some(ErrorCode::DatabaseCorrupt) => CatalogError::Corrupt { path, reason: error.to_string() },
         _ => CatalogError::Sqlite { path, source: error },
     }

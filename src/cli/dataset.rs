@@ -38,7 +38,9 @@ struct Create {
 ///
 /// Rows that are members already stay so. A version that was released keeps the members that it had.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dbag dataset add digits --table Image\n  dbag dataset add digits --table Label --where \"digit < 5\"\n  dbag dataset add digits 2A4M-0007 2A4M-0009")]
+#[command(
+    after_help = "Examples:\n  dbag dataset add digits --table Image\n  dbag dataset add digits --table Label --where \"digit < 5\"\n  dbag dataset add digits 2A4M-0007 2A4M-0009"
+)]
 struct Add {
     /// The dataset
     name: DatasetName,
@@ -94,7 +96,8 @@ impl Add {
             // One transaction for each table: what is added stays added, and again adds nothing twice.
             let mut sum = (0, 0);
             for table in &self.tables {
-                let (added, present) = catalog.add_table_members(&self.name, table, self.condition.as_deref())?;
+                let (added, present) =
+                    catalog.add_table_members(&self.name, table, self.condition.as_deref())?;
                 sum = (sum.0 + added, sum.1 + present);
             }
             sum
@@ -123,7 +126,8 @@ impl List {
     fn run(&self, context: &Context) -> Outcome {
         let datasets = context.workspace()?.catalog.datasets()?;
         for dataset in &datasets {
-            let version = dataset.version.as_ref().map_or("not released".to_owned(), |version| format!("@{version}"));
+            let version =
+                dataset.version.as_ref().map_or("not released".to_owned(), |version| format!("@{version}"));
             context.printer.line(format!(
                 "{:<20} {version:<14} {:>14}  {}",
                 dataset.name.as_str(),
@@ -144,12 +148,23 @@ impl Show {
         let DatasetDetails { summary: dataset, members, versions, drift } =
             context.workspace()?.catalog.dataset_details(&self.name)?;
         let printer = context.printer;
-        let about = if dataset.description.is_empty() { String::new() } else { format!(": {}", dataset.description) };
+        let about =
+            if dataset.description.is_empty() { String::new() } else { format!(": {}", dataset.description) };
         printer.line(format!("{} (RID {}){about}", dataset.name, dataset.rid))?;
-        let shown: Vec<String> = members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
-        printer.line(format!("  members   {}", if shown.is_empty() { "none".into() } else { shown.join(", ") }))?;
+        let shown: Vec<String> =
+            members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
+        printer.line(format!(
+            "  members   {}",
+            if shown.is_empty() { "none".into() } else { shown.join(", ") }
+        ))?;
         for version in &versions {
-            printer.line(format!("  @{:<8} {}  {}  {}", version.version, version.snapshot.date(), version.snapshot, version.note))?;
+            printer.line(format!(
+                "  @{:<8} {}  {}  {}",
+                version.version,
+                version.snapshot.date(),
+                version.snapshot,
+                version.note
+            ))?;
         }
         if let Some(drift) = drift {
             let text = if drift.any() {
@@ -160,7 +175,8 @@ impl Show {
             printer.line(format!("  drift     {text}"))?;
         }
         let mut document = summary(&dataset);
-        document["members_by_table"] = members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
+        document["members_by_table"] =
+            members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
         document["versions"] = versions
             .iter()
             .map(|version| {
@@ -173,7 +189,9 @@ impl Show {
             })
             .collect();
         document["drift"] =
-            json!(drift.map(|drift| json!({"added": drift.added, "removed": drift.removed, "changed": drift.changed})));
+            json!(drift.map(
+                |drift| json!({"added": drift.added, "removed": drift.removed, "changed": drift.changed})
+            ));
         printer.document(&document)?;
         Ok(0)
     }

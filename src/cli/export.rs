@@ -16,7 +16,9 @@ use crate::version::VersionRef;
 /// Assets are embedded, or stay where they are and are named in fetch.txt: with --base-url, the URL that shows the
 /// folder of `dbag publish`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dbag export digits@1.0.0\n  dbag export digits@1.0.0 --base-url https://data.example.org/digits -o digits.zip")]
+#[command(
+    after_help = "Examples:\n  dbag export digits@1.0.0\n  dbag export digits@1.0.0 --base-url https://data.example.org/digits -o digits.zip"
+)]
 pub(super) struct Export {
     /// Dataset and version
     reference: VersionRef,
@@ -46,17 +48,22 @@ impl Export {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let assets = match (self.assets, &self.base_url) {
             (Some(Where::Remote), None) => {
-                return Err(Error::Usage("--assets remote needs --base-url, where `dbag publish` has put the bytes".into()));
+                return Err(Error::Usage(
+                    "--assets remote needs --base-url, where `dbag publish` has put the bytes".into(),
+                ));
             }
             (Some(Where::Embed), Some(_)) => {
-                return Err(Error::Usage("--base-url is for --assets remote; embedded assets have no URL".into()));
+                return Err(Error::Usage(
+                    "--base-url is for --assets remote; embedded assets have no URL".into(),
+                ));
             }
             (_, Some(url)) => AssetMode::Remote(url.clone()),
             (_, None) => AssetMode::Embed,
         };
         let remote = assets != AssetMode::Embed;
         let default = || PathBuf::from(format!("{}-{}.zip", self.reference.name, self.reference.version));
-        let options = ExportOptions { output: self.output.clone().unwrap_or_else(default), assets, force: self.force };
+        let options =
+            ExportOptions { output: self.output.clone().unwrap_or_else(default), assets, force: self.force };
         let workspace = context.workspace()?;
         let bar = context.bar();
         let report = export(&workspace.catalog, &workspace.objects, &self.reference, &options, &bar)?;
@@ -70,7 +77,8 @@ impl Export {
         };
         context.printer.line(format!("{}: {what}{assets}", report.output.display()))?;
         context.printer.line(format!("SHA-256 {}", report.sha256))?;
-        let tables: Vec<_> = report.tables.iter().map(|table| json!({"table": table.table, "rows": table.rows})).collect();
+        let tables: Vec<_> =
+            report.tables.iter().map(|table| json!({"table": table.table, "rows": table.rows})).collect();
         context.printer.document(&json!({
             "reference": report.reference.to_string(),
             "output": report.output.display().to_string(),

@@ -17,7 +17,9 @@ use crate::model::ColumnType;
 /// an asset table with a row for each file (Filename, Length, MD5, SHA256, Path), and its bytes are kept in the
 /// workspace. Importing the same thing again changes nothing. All of it is imported or nothing.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dbag import labels.csv --table Label --key filename --type digit=int4\n  dbag import images/ --table Image")]
+#[command(
+    after_help = "Examples:\n  dbag import labels.csv --table Label --key filename --type digit=int4\n  dbag import images/ --table Image"
+)]
 pub(super) struct Import {
     /// A .csv file, or a folder
     path: PathBuf,
@@ -43,7 +45,8 @@ pub(super) struct Import {
 
 fn column_type(text: &str) -> Result<(String, ColumnType), String> {
     let (column, name) = text.rsplit_once('=').ok_or("write COLUMN=TYPE")?;
-    let found = ColumnType::by_name(name).ok_or_else(|| format!("types are {}", ColumnType::NAMES.join(", ")))?;
+    let found =
+        ColumnType::by_name(name).ok_or_else(|| format!("types are {}", ColumnType::NAMES.join(", ")))?;
     Ok((column.to_owned(), found))
 }
 
@@ -54,14 +57,19 @@ impl Import {
         let metadata = fs_err::metadata(&self.path)?;
         let report = if metadata.is_dir() {
             if !self.types.is_empty() || !self.key.is_empty() {
-                return Err(Error::Usage("--type and --key are for CSV files; the columns of files are fixed".into()));
+                return Err(Error::Usage(
+                    "--type and --key are for CSV files; the columns of files are fixed".into(),
+                ));
             }
             let Self { update, hidden, dry_run, .. } = *self;
             let import = AssetImport { path: &self.path, table: &self.table, update, hidden, dry_run };
             import_folder(&mut workspace.catalog, &workspace.objects, &import, &bar)?
         } else {
             if !self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-                return Err(Error::Usage(format!("{} is neither a folder nor a .csv file", self.path.display())));
+                return Err(Error::Usage(format!(
+                    "{} is neither a folder nor a .csv file",
+                    self.path.display()
+                )));
             }
             let import = TableImport {
                 path: &self.path,
@@ -82,8 +90,13 @@ fn print(report: &ImportReport, context: &Context) -> Outcome {
     let printer = context.printer;
     let table = report.table.rsplit(':').next().unwrap_or(&report.table);
     if report.created {
-        let columns: Vec<String> = report.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-        printer.line(format!("{} {table}: {}", if report.dry_run { "Would make" } else { "Made" }, columns.join(", ")))?;
+        let columns: Vec<String> =
+            report.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        printer.line(format!(
+            "{} {table}: {}",
+            if report.dry_run { "Would make" } else { "Made" },
+            columns.join(", ")
+        ))?;
     }
     if report.dry_run {
         printer.line("Nothing was imported (--dry-run)")?;
@@ -100,7 +113,8 @@ fn print(report: &ImportReport, context: &Context) -> Outcome {
         }
         printer.line(format!("{table}: {}", parts.join(", ")))?;
     }
-    let columns: Vec<_> = report.columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    let columns: Vec<_> =
+        report.columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
     printer.document(&json!({
         "table": report.table,
         "created": report.created,

@@ -29,7 +29,9 @@ impl Init {
         let workspace = Workspace::init(&self.dir, &options)?;
         let root = workspace.root().display().to_string();
         context.printer.line(format!("Made the workspace {root} (catalog {})", workspace.catalog.id()))?;
-        context.printer.document(&json!({"workspace": root, "catalog": workspace.catalog.id(), "schema": self.schema}))?;
+        context.printer.document(
+            &json!({"workspace": root, "catalog": workspace.catalog.id(), "schema": self.schema}),
+        )?;
         Ok(0)
     }
 }

@@ -17,7 +17,9 @@ use crate::transport::{HttpSource, Source};
 /// Files are fetched in parallel, hashed while they arrive, and put in place only when their digest is right. Run it
 /// again after an interruption: it fetches only what is missing or wrong.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/")]
+#[command(
+    after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/"
+)]
 pub(super) struct Materialize {
     /// A bag: folder, zip archive, or http(s) URL of an archive
     bag: String,
@@ -62,7 +64,11 @@ fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
     } else {
         format!("{} not fetched", count(report.failures.len() as u64, "file"))
     };
-    printer.line(format!("{}: {fetched}, {} already there; {state}", report.bag.display(), report.present_files))?;
+    printer.line(format!(
+        "{}: {fetched}, {} already there; {state}",
+        report.bag.display(),
+        report.present_files
+    ))?;
     let failures: Vec<_> = report
         .failures
         .iter()

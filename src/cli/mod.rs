@@ -72,10 +72,12 @@ type Outcome = Result<u8, Error>;
 impl Context {
     fn workspace(&self) -> Result<Workspace, Error> {
         Ok(match &self.workspace {
-            Some(root) => Workspace::open(root, crate::catalog::Clock::System).map_err(|error| match error {
-                crate::open::OpenError::Io(_) => crate::open::OpenError::NoWorkspace(root.clone()),
-                other => other,
-            })?,
+            Some(root) => {
+                Workspace::open(root, crate::catalog::Clock::System).map_err(|error| match error {
+                    crate::open::OpenError::Io(_) => crate::open::OpenError::NoWorkspace(root.clone()),
+                    other => other,
+                })?
+            }
             None => Workspace::find(&self.here())?,
         })
     }
@@ -106,9 +108,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match std::panic::catch_unwind(|| dispatch(&arguments.command, &context)) {
         Ok(Ok(code)) => code,
         Ok(Err(Error::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-        Ok(Err(error)) => report(&context.printer, &error),
+        Ok(Err(error)) => report(context.printer, &error),
         Err(_) => {
-            context.printer.error("this is a bug in dbag; please report it with the lines above", None);
+            Printer::error("this is a bug in dbag; please report it with the lines above", None);
             crate::ErrorKind::Internal.exit_code()
         }
     }
@@ -129,10 +131,10 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
     }
 }
 
-fn report(printer: &Printer, error: &Error) -> u8 {
+fn report(printer: Printer, error: &Error) -> u8 {
     let kind = error.kind();
     let message = error.to_string();
-    printer.error(&message, error.hint());
+    Printer::error(&message, error.hint());
     let document = json!({"error": {"kind": kind.as_str(), "message": message, "hint": error.hint()}});
     // The exit code tells the rest if even this can't be written.
     let _ = printer.document(&document);
@@ -142,7 +144,9 @@ fn report(printer: &Printer, error: &Error) -> u8 {
 /// The reference of every command, as Markdown, for `docs/cli.md`.
 #[must_use]
 pub fn reference() -> String {
-    let mut text = String::from("# Command line\n\nMade from the commands' own help; `cargo xtask docs` makes it anew.\n");
+    let mut text = String::from(
+        "# Command line\n\nMade from the commands' own help; `cargo xtask docs` makes it anew.\n",
+    );
     let command = Arguments::command().term_width(100);
     describe(&command, "dbag", &mut text);
     text

@@ -36,16 +36,17 @@ impl Printer {
     }
 
     /// Standard output, for answers that are written as they come.
-    pub(super) fn stdout(self) -> io::BufWriter<io::StdoutLock<'static>> {
+    pub(super) fn stdout() -> io::BufWriter<io::StdoutLock<'static>> {
         io::BufWriter::with_capacity(64 << 10, io::stdout().lock())
     }
 
     /// Says what went wrong, and what to try.
-    pub(super) fn error(self, message: &str, hint: Option<&str>) {
+    pub(super) fn error(message: &str, hint: Option<&str>) {
         let mut stderr = io::stderr().lock();
         let red = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (start, end) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        let printable: String = message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        let printable: String =
+            message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
         // There is no one left to tell if standard error is gone.
         let _ = writeln!(stderr, "{start}error{end}: {printable}");
         if let Some(hint) = hint {

@@ -32,7 +32,7 @@ static HANDLER: Once = Once::new();
 /// Shows the progress of one command, and stops it at a safe point on Ctrl-C.
 pub(super) struct Bar {
     mode: Mode,
-    bar: ProgressBar,
+    drawn: ProgressBar,
     total: Mutex<(String, u64, u64)>,
     files: AtomicU64,
     bytes: AtomicU64,
@@ -57,7 +57,7 @@ impl Bar {
         }
         Self {
             mode,
-            bar,
+            drawn: bar,
             total: Mutex::default(),
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -95,14 +95,14 @@ impl Progress for Bar {
         *self.total.lock().unwrap_or_else(PoisonError::into_inner) = (what.to_owned(), files, bytes);
         self.files.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
-        self.bar.reset();
-        self.bar.set_length(bytes);
-        self.bar.set_message(what.to_owned());
+        self.drawn.reset();
+        self.drawn.set_length(bytes);
+        self.drawn.set_message(what.to_owned());
     }
 
     fn bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bar.inc(bytes);
+        self.drawn.inc(bytes);
         self.tick();
     }
 
@@ -112,7 +112,7 @@ impl Progress for Bar {
     }
 
     fn end(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
         if self.mode == Mode::Json {
             self.emit();
         }
@@ -125,6 +125,6 @@ impl Progress for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }

@@ -30,7 +30,8 @@ impl Publish {
         let bar = context.bar();
         let report = publish(&workspace.catalog, &workspace.objects, &self.reference, &self.to, &bar)?;
         drop(bar);
-        let before = if report.present > 0 { format!(", {} already there", report.present) } else { String::new() };
+        let before =
+            if report.present > 0 { format!(", {} already there", report.present) } else { String::new() };
         context.printer.line(format!(
             "{}: {} ({}) copied to {}{before}",
             report.reference,

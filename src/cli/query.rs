@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
+use super::printer::Printer;
 use super::{Context, Outcome};
 use crate::open::open_database;
 use crate::query::{Format, write_rows};
@@ -13,7 +14,9 @@ use crate::query::{Format, write_rows};
 /// Tables are named as in the bag, such as Image; where two schemas have a table of one name, write "schema:Image".
 /// Only reading is allowed. A bag's tables are checked against its manifest while they are read.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv")]
+#[command(
+    after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv"
+)]
 pub(super) struct Query {
     /// A bag (folder or zip archive), or a version in the workspace
     #[arg(value_name = "BAG_OR_REF")]
@@ -44,7 +47,7 @@ impl Query {
             Shape::Csv => Format::Csv,
             Shape::Json => Format::Json,
         };
-        let mut out = context.printer.stdout();
+        let mut out = Printer::stdout();
         write_rows(&database, &self.sql, format, &mut out).map_err(flatten)?;
         out.flush()?;
         Ok(0)

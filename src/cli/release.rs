@@ -43,9 +43,16 @@ impl Release {
             BumpFlags { .. } => Bump::Patch,
         };
         let release = context.workspace()?.catalog.release_dataset(&self.name, bump, &self.message)?;
-        let members: Vec<String> = release.members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
-        context.printer.line(format!("Released {} with {} (snapshot {})", release.reference, members.join(", "), release.snapshot))?;
-        let members: Vec<_> = release.members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
+        let members: Vec<String> =
+            release.members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
+        context.printer.line(format!(
+            "Released {} with {} (snapshot {})",
+            release.reference,
+            members.join(", "),
+            release.snapshot
+        ))?;
+        let members: Vec<_> =
+            release.members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
         context.printer.document(&json!({
             "reference": release.reference.to_string(),
             "name": release.reference.name.as_str(),

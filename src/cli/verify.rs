@@ -56,13 +56,18 @@ pub(super) fn print_findings(findings: &[Finding], printer: Printer) -> io::Resu
 
 fn print(report: &VerifyReport, printer: Printer) -> io::Result<()> {
     print_findings(&report.findings, printer)?;
-    let errors = report.findings.iter().filter(|finding| finding.code.severity() == Severity::Error).count() as u64;
+    let errors =
+        report.findings.iter().filter(|finding| finding.code.severity() == Severity::Error).count() as u64;
     let warnings = report.findings.len() as u64 - errors;
     let algorithms: Vec<&str> = report.algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let (verdict, state) = match report.verdict() {
         Verdict::Valid => ("valid", "valid".to_owned()),
         Verdict::Holey => {
-            let to_fetch = format!("{} ({}) to fetch", count(report.to_fetch_files, "file"), size(report.to_fetch_bytes));
+            let to_fetch = format!(
+                "{} ({}) to fetch",
+                count(report.to_fetch_files, "file"),
+                size(report.to_fetch_bytes)
+            );
             ("holey", format!("right so far, {to_fetch}"))
         }
         Verdict::Invalid => ("invalid", format!("not valid, {}", count(errors, "error"))),

@@ -26,14 +26,21 @@ impl Asset {
         };
         let text = |name: &str| cell(name).to_text().unwrap_or_default().into_owned();
         let rid = text("RID");
-        let bad = |reason: String| ExportError::BadAsset { table: table.table_name.clone(), rid: rid.clone(), reason };
-        let Value::Integer(length) = cell("Length") else { return Err(bad("its length is not known".into())) };
+        let bad = |reason: String| ExportError::BadAsset {
+            table: table.table_name.clone(),
+            rid: rid.clone(),
+            reason,
+        };
+        let Value::Integer(length) = cell("Length") else {
+            return Err(bad("its length is not known".into()));
+        };
         Ok(Self {
             table: table.table_name.clone(),
             filename: text("Filename"),
             length: length.unsigned_abs(),
             md5: Digest::parse(Algorithm::Md5, &text("MD5")).map_err(|error| bad(error.to_string()))?,
-            sha256: Digest::parse(Algorithm::Sha256, &text("SHA256")).map_err(|error| bad(error.to_string()))?,
+            sha256: Digest::parse(Algorithm::Sha256, &text("SHA256"))
+                .map_err(|error| bad(error.to_string()))?,
             rid,
         })
     }

@@ -82,7 +82,8 @@ pub fn export(
     if options.output.exists() && !options.force {
         return Err(ExportError::Exists(options.output.clone()));
     }
-    let parent = options.output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent =
+        options.output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(parent)?;
     let mut temporary = tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempfile_in(parent)?;
     let contents = write_bag(catalog, objects, &selection, base.as_ref(), &mut temporary, progress)?;
@@ -92,12 +93,17 @@ pub fn export(
     temporary.as_file().sync_all()?;
     #[cfg(unix)]
     temporary.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    let placed = if options.force { temporary.persist(&options.output) } else { temporary.persist_noclobber(&options.output) };
+    let placed = if options.force {
+        temporary.persist(&options.output)
+    } else {
+        temporary.persist_noclobber(&options.output)
+    };
     placed.map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => ExportError::Exists(options.output.clone()),
         _ => ExportError::Io(error.error),
     })?;
-    let (asset_count, asset_bytes) = (contents.assets.len() as u64, contents.assets.iter().map(|asset| asset.length).sum());
+    let (asset_count, asset_bytes) =
+        (contents.assets.len() as u64, contents.assets.iter().map(|asset| asset.length).sum());
     Ok(ExportReport {
         reference: reference.clone(),
         output: options.output.clone(),
@@ -149,7 +155,11 @@ fn write_bag(
         }
     }
     contents.assets.sort_by(|a, b| (&a.rid, &a.table).cmp(&(&b.rid, &b.table)));
-    progress.begin("exporting", contents.assets.len() as u64, contents.assets.iter().map(|asset| asset.length).sum());
+    progress.begin(
+        "exporting",
+        contents.assets.len() as u64,
+        contents.assets.iter().map(|asset| asset.length).sum(),
+    );
     for asset in &contents.assets {
         match base {
             Some(base) => {
@@ -184,7 +194,8 @@ fn table_csv(
     let names = table.column_definitions.iter().map(|column| &column.name);
     let mut csv = CsvWriter::new(tempfile::spooled_tempfile(SPOOL), names)?;
     // Where the bytes are is known only now, so the column says the path of the URL in fetch.txt.
-    let url_at = table.column_definitions.iter().position(|column| column.name == "URL").filter(|_| table.is_asset());
+    let url_at =
+        table.column_definitions.iter().position(|column| column.name == "URL").filter(|_| table.is_asset());
     let mut rows = 0;
     catalog.for_each_selected(part, |mut row| {
         if let Some(at) = url_at {
@@ -206,7 +217,11 @@ fn table_csv(
     Ok(Some(spool))
 }
 
-fn embed<W: Write + Seek>(writer: &mut BagWriter<W>, objects: &ObjectStore, asset: &Asset) -> Result<(), ExportError> {
+fn embed<W: Write + Seek>(
+    writer: &mut BagWriter<W>,
+    objects: &ObjectStore,
+    asset: &Asset,
+) -> Result<(), ExportError> {
     let path = objects.path(&asset.sha256);
     let mut file = match fs_err::File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

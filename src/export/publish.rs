@@ -70,6 +70,12 @@ pub fn publish(
     let copied = copied?;
     site.finish()?;
     let count = |wanted: bool| copied.iter().filter(|copied| **copied == wanted).count() as u64;
-    let bytes = assets.iter().zip(&copied).filter(|(_, copied)| **copied).map(|(asset, _)| asset.length).sum();
-    Ok(PublishReport { reference: reference.clone(), copied: count(true), copied_bytes: bytes, present: count(false) })
+    let bytes =
+        assets.iter().zip(&copied).filter(|(_, copied)| **copied).map(|(asset, _)| asset.length).sum();
+    Ok(PublishReport {
+        reference: reference.clone(),
+        copied: count(true),
+        copied_bytes: bytes,
+        present: count(false),
+    })
 }

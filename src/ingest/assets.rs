@@ -39,25 +39,12 @@ pub fn import_folder(
     let schema = catalog.domain_schema().to_owned();
     let known = catalog.model()?.table(&schema, import.table).cloned();
     let created = known.is_none();
-    let table = known.unwrap_or_else(|| asset_table(&schema, import.table));
-    if !table.is_asset() {
-        return Err(IngestError::NotAnAssetTable { table: import.table.to_owned() });
-    }
+    let shape = asset_shape(known, import, &schema)?;
     let (files, skipped) = list(import)?;
     if files.is_empty() {
         return Err(IngestError::EmptyFolder(import.path.to_owned()));
     }
-    let columns = table.own_columns().map(|column| (column.name.clone(), column.column_type.typename.clone())).collect();
-    let mut report = ImportReport {
-        table: table.qualified_name(),
-        dry_run: import.dry_run,
-        created,
-        columns,
-        added: 0,
-        updated: 0,
-        unchanged: 0,
-        skipped,
-    };
+    let mut report = ImportReport { skipped, ..ImportReport::new(&shape, created, import.dry_run) };
     if import.dry_run {
         return Ok(report);
     }
@@ -66,12 +53,26 @@ pub fn import_folder(
     objects.finish()?;
     let command = format!("dbag import {} --table {}", import.path.display(), import.table);
     catalog.change(&command, |change| {
-        if created {
+        // Another process may have made the table while the bytes were being stored.
+        let known = change.model().table(&schema, import.table).cloned();
+        let new = known.is_none();
+        let table = asset_shape(known, import, &schema)?;
+        if new {
             change.put_table(table.clone())?;
         }
         record(change, &table, &files, &stored, import, &mut report)
     })?;
     Ok(report)
+}
+
+/// The table that is there, if it holds files, or a new one.
+fn asset_shape(known: Option<Table>, import: &AssetImport<'_>, schema: &str) -> Result<Table, IngestError> {
+    let table = known.unwrap_or_else(|| asset_table(schema, import.table));
+    if table.is_asset() {
+        Ok(table)
+    } else {
+        Err(IngestError::NotAnAssetTable { table: import.table.to_owned() })
+    }
 }
 
 /// An asset table in deriva-ml's form, with SHA-256 and the path in the imported folder beside it.
@@ -133,7 +134,11 @@ fn list(import: &AssetImport<'_>) -> Result<(Vec<Found>, u64), IngestError> {
     Ok((files, skipped))
 }
 
-fn store(files: &[Found], objects: &ObjectStore, progress: &dyn Progress) -> Result<Vec<Stored>, IngestError> {
+fn store(
+    files: &[Found],
+    objects: &ObjectStore,
+    progress: &dyn Progress,
+) -> Result<Vec<Stored>, IngestError> {
     progress.begin("storing", files.len() as u64, files.iter().map(|file| file.length).sum());
     let pool = rayon::ThreadPoolBuilder::new().build().map_err(std::io::Error::other)?;
     let stored: Result<Vec<Stored>, IngestError> = pool.install(|| {
@@ -162,7 +167,9 @@ fn record(
 ) -> Result<(), IngestError> {
     let at = |name: &str| table.own_columns().position(|column| column.name == name);
     let (path_at, sha256_at) = (at("Path"), at("SHA256"));
-    let text = |row: &[Value], at: Option<usize>| at.and_then(|at| row[1 + at].to_text()).unwrap_or_default().into_owned();
+    let text = |row: &[Value], at: Option<usize>| {
+        at.and_then(|at| row[1 + at].to_text()).unwrap_or_default().into_owned()
+    };
     let mut known = HashMap::new();
     change.for_each(table, |row| {
         known.insert(text(&row, path_at), (text(&row, sha256_at), row));
@@ -180,7 +187,11 @@ fn record(
             Some((_, row)) => {
                 let rid = row[0].to_text().unwrap_or_default().into_owned();
                 if !import.update {
-                    return Err(IngestError::FileConflict { path: file.path.clone(), table: table.table_name.clone(), rid });
+                    return Err(IngestError::FileConflict {
+                        path: file.path.clone(),
+                        table: table.table_name.clone(),
+                        rid,
+                    });
                 }
                 change.update(&writer, &rid, &fill(table, row[1..].to_vec(), file, stored))?;
                 report.updated += 1;

@@ -12,6 +12,7 @@ pub use assets::{AssetImport, import_folder};
 pub use table::{TableImport, import_csv};
 
 use crate::catalog::CatalogError;
+use crate::model::Table;
 use crate::tabular::{CsvError, ValueError};
 
 /// What an import did.
@@ -35,6 +36,23 @@ pub struct ImportReport {
     pub dry_run: bool,
 }
 
+impl ImportReport {
+    fn new(table: &Table, created: bool, dry_run: bool) -> Self {
+        let columns =
+            table.own_columns().map(|column| (column.name.clone(), column.column_type.typename.clone()));
+        Self {
+            table: table.qualified_name(),
+            columns: columns.collect(),
+            created,
+            dry_run,
+            added: 0,
+            updated: 0,
+            unchanged: 0,
+            skipped: 0,
+        }
+    }
+}
+
 /// Why an import was refused.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -47,7 +65,9 @@ pub enum IngestError {
     EmptyKey { path: PathBuf, line: u64, column: String },
     #[error("{path}, line {line}: the same key is on line {first}")]
     RepeatedKey { path: PathBuf, line: u64, first: u64 },
-    #[error("{path}, line {line}: {table} has a row with this key and other values (RID {rid}); --update would replace them")]
+    #[error(
+        "{path}, line {line}: {table} has a row with this key and other values (RID {rid}); --update would replace them"
+    )]
     Conflict { path: PathBuf, line: u64, table: String, rid: String },
     #[error("{path}: {table} has other bytes under this name (RID {rid}); --update would replace them")]
     FileConflict { path: PathBuf, table: String, rid: String },
@@ -61,7 +81,9 @@ pub enum IngestError {
     OtherKey { table: String, has: String, asked: String },
     #[error("{table} holds files; import a folder into it")]
     AssetTable { table: String },
-    #[error("{table} holds no files; a folder can only go to a new table or to one that was made from a folder")]
+    #[error(
+        "{table} holds no files; a folder can only go to a new table or to one that was made from a folder"
+    )]
     NotAnAssetTable { table: String },
     #[error("{0} holds no files")]
     EmptyFolder(PathBuf),

@@ -38,29 +38,24 @@ pub fn import_csv(
     let length = fs_err::metadata(import.path)?.len();
     let schema = catalog.domain_schema().to_owned();
     let known = catalog.model()?.table(&schema, import.table).cloned();
+    progress.begin("reading", 1, if known.is_none() { length * 2 } else { length });
     let created = known.is_none();
-    progress.begin("reading", 1, length * if created { 2 } else { 1 });
-    let table = match known {
+    let shape = match known {
         Some(table) => existing_table(table, import)?,
         None => new_table(&schema, import, progress)?,
     };
-    let columns = table.own_columns().map(|column| (column.name.clone(), column.column_type.typename.clone())).collect();
-    let mut report = ImportReport {
-        table: table.qualified_name(),
-        dry_run: import.dry_run,
-        created,
-        columns,
-        added: 0,
-        updated: 0,
-        unchanged: 0,
-        skipped: 0,
-    };
+    let mut report = ImportReport::new(&shape, created, import.dry_run);
     if !import.dry_run {
         let command = format!("dbag import {} --table {}", import.path.display(), import.table);
         catalog.change(&command, |change| {
-            if created {
-                change.put_table(table.clone())?;
-            }
+            // Another process may have made the table while the types were being guessed.
+            let table = match change.model().table(&schema, import.table).cloned() {
+                Some(table) => existing_table(table, import)?,
+                None => {
+                    change.put_table(shape.clone())?;
+                    shape
+                }
+            };
             load(change, &table, import, &mut report, progress)
         })?;
     }
@@ -95,7 +90,12 @@ fn existing_table(table: Table, import: &TableImport<'_>) -> Result<Table, Inges
     for column in reader.header() {
         if !table.own_columns().any(|own| own.name == *column) {
             let columns = table.own_columns().map(|own| own.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(IngestError::UnknownColumn { path: import.path.to_owned(), column: column.clone(), table: name, columns });
+            return Err(IngestError::UnknownColumn {
+                path: import.path.to_owned(),
+                column: column.clone(),
+                table: name,
+                columns,
+            });
         }
     }
     Ok(table)
@@ -108,7 +108,11 @@ fn new_table(schema: &str, import: &TableImport<'_>, progress: &dyn Progress) ->
     for column in import.types.iter().map(|(column, _)| column).chain(import.key) {
         if !header.contains(column) {
             let columns = header.join(", ");
-            return Err(IngestError::NoSuchColumn { path: import.path.to_owned(), column: column.clone(), columns });
+            return Err(IngestError::NoSuchColumn {
+                path: import.path.to_owned(),
+                column: column.clone(),
+                columns,
+            });
         }
     }
     let mut guesses = vec![TypeGuess::default(); header.len()];
@@ -161,7 +165,11 @@ fn fingerprint<'v>(values: impl IntoIterator<Item = &'v Value>) -> Fingerprint {
 /// What the table holds already: whole rows counted, or rows by key.
 enum Present {
     Rows(HashMap<Fingerprint, u64>),
-    Keys { indexes: Vec<usize>, rows: HashMap<Fingerprint, (String, Fingerprint)>, seen: HashMap<Fingerprint, u64> },
+    Keys {
+        indexes: Vec<usize>,
+        rows: HashMap<Fingerprint, (String, Fingerprint)>,
+        seen: HashMap<Fingerprint, u64>,
+    },
 }
 
 impl Present {
@@ -175,7 +183,8 @@ impl Present {
             })?;
             return Ok(Self::Rows(rows));
         };
-        let indexes: Vec<usize> = key.iter().filter_map(|name| own.iter().position(|column| column == name)).collect();
+        let indexes: Vec<usize> =
+            key.iter().filter_map(|name| own.iter().position(|column| column == name)).collect();
         let mut rows = HashMap::new();
         change.for_each(table, |row| {
             let rid = row[0].to_text().unwrap_or_default().into_owned();
@@ -273,9 +282,12 @@ fn decide(
                 None => Ok(Action::Insert),
                 Some((_, whole)) if *whole == fingerprint(values) => Ok(Action::Leave),
                 Some((rid, _)) if import.update => Ok(Action::Update(rid.clone())),
-                Some((rid, _)) => {
-                    Err(IngestError::Conflict { path, line, table: table.table_name.clone(), rid: rid.clone() })
-                }
+                Some((rid, _)) => Err(IngestError::Conflict {
+                    path,
+                    line,
+                    table: table.table_name.clone(),
+                    rid: rid.clone(),
+                }),
             }
         }
     }

@@ -135,14 +135,19 @@ fn fetch(
                 Ok(length) => return Ok(length),
                 Err(Miss::Disk(error)) => return Err(Trouble::Disk(error)),
                 Err(Miss::Cancelled) => return Err(Trouble::Cancelled),
-                Err(Miss::Transport(error)) if error.transient => (error.reason, None, Some(error.retry_after)),
+                Err(Miss::Transport(error)) if error.transient => {
+                    (error.reason, None, Some(error.retry_after))
+                }
                 Err(Miss::Transport(error)) => (error.reason, None, None),
                 Err(Miss::Cut(reason)) => (reason, None, Some(None)),
                 Err(Miss::Wrong(code, reason)) => (reason, Some(code), None),
             };
             last = failure(redacted(&url), reason, code);
             let Some(asked) = wait.filter(|_| attempt + 1 < ATTEMPTS) else { break };
-            pause(asked.unwrap_or_else(|| jittered(FIRST_WAIT * 2_u32.pow(attempt))).min(LONGEST_WAIT), progress);
+            pause(
+                asked.unwrap_or_else(|| jittered(FIRST_WAIT * 2_u32.pow(attempt))).min(LONGEST_WAIT),
+                progress,
+            );
         }
     }
     Err(last)
@@ -161,7 +166,10 @@ fn try_once(
     if let (Some(expected), Some(announced)) = (file.length, body.length)
         && expected != announced
     {
-        return Err(Miss::Wrong(Code::LengthMismatch, format!("the server offers {announced} bytes, fetch.txt says {expected}")));
+        return Err(Miss::Wrong(
+            Code::LengthMismatch,
+            format!("the server offers {announced} bytes, fetch.txt says {expected}"),
+        ));
     }
     let mut out = tempfile::Builder::new().tempfile_in(temporary).map_err(Miss::Disk)?;
     let algorithms: Vec<_> = file.digests.iter().map(Digest::algorithm).collect();
@@ -171,11 +179,16 @@ fn try_once(
         let n = match body.reader.read(buffer) {
             Ok(0) => break,
             Ok(n) => n,
-            Err(error) => return Err(Miss::Cut(format!("the connection broke after {length} bytes: {error}"))),
+            Err(error) => {
+                return Err(Miss::Cut(format!("the connection broke after {length} bytes: {error}")));
+            }
         };
         length += n as u64;
         if let Some(expected) = file.length.filter(|expected| length > *expected) {
-            return Err(Miss::Wrong(Code::LengthMismatch, format!("the server sent more than the {expected} bytes of fetch.txt")));
+            return Err(Miss::Wrong(
+                Code::LengthMismatch,
+                format!("the server sent more than the {expected} bytes of fetch.txt"),
+            ));
         }
         hasher.update(&buffer[..n]);
         out.write_all(&buffer[..n]).map_err(Miss::Disk)?;

@@ -8,7 +8,9 @@ use url::Url;
 
 use super::fetch::{Wanted, fetch_all};
 use super::{MaterializeError, MaterializeReport};
-use crate::bag::{Bag, BagError, BagPath, Code, Finding, Folder, Progress, VerifyOptions, copy_container, verify};
+use crate::bag::{
+    Bag, BagError, BagPath, Code, Finding, Folder, Progress, VerifyOptions, copy_container, verify,
+};
 use crate::transport::{Source, redacted};
 
 /// How to materialize.
@@ -50,7 +52,8 @@ pub fn materialize(
         findings: Vec::new(),
     };
     // A bag whose own description is wrong is not worth a byte of network.
-    let blocking = findings.iter().any(|finding| finding.code.as_str().starts_with("E1") || is_tag(&bag, finding));
+    let blocking =
+        findings.iter().any(|finding| finding.code.as_str().starts_with("E1") || is_tag(&bag, finding));
     if !blocking {
         let wanted = wanted(&bag, &findings);
         report.present_files = report.payload_files - wanted.len() as u64;
@@ -82,8 +85,11 @@ fn is_tag(bag: &Bag, finding: &Finding) -> bool {
 /// The files of `fetch.txt` that are not there, or are not what the manifests list.
 fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
     let spoilt = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
-    let wrong: HashSet<&str> =
-        findings.iter().filter(|finding| spoilt(finding.code)).map(|finding| finding.place.as_str()).collect();
+    let wrong: HashSet<&str> = findings
+        .iter()
+        .filter(|finding| spoilt(finding.code))
+        .map(|finding| finding.place.as_str())
+        .collect();
     let mut at: HashMap<&BagPath, usize> = HashMap::new();
     let mut wanted: Vec<Wanted> = Vec::new();
     for entry in bag.fetch() {
@@ -107,14 +113,19 @@ fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
 }
 
 /// The bag's folder, copied out of its archive where it is not there yet.
-fn unpack(from: &Path, options: &MaterializeOptions, progress: &dyn Progress) -> Result<PathBuf, MaterializeError> {
+fn unpack(
+    from: &Path,
+    options: &MaterializeOptions,
+    progress: &dyn Progress,
+) -> Result<PathBuf, MaterializeError> {
     let bag = Bag::open(from)?;
     let target = match &options.to {
         Some(to) => to.clone(),
         None if from.is_dir() => return Ok(bag.container().location().to_owned()),
         None => PathBuf::from(bag.container().name()),
     };
-    let empty = || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
+    let empty =
+        || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     if !target.exists() || empty() {
         copy_container(&bag, &target, progress)?;
     } else if !same_bag(&bag, &target) {
@@ -130,7 +141,9 @@ fn same_bag(bag: &Bag, folder: &Path) -> bool {
             let name = path.as_str();
             !name.contains('/') && (name.contains("manifest-") || name == "fetch.txt" || name == "bagit.txt")
         });
-        names.map(|path| Some((path.to_string(), bag.container().read_small(path, u64::MAX - 1).ok()?))).collect()
+        names
+            .map(|path| Some((path.to_string(), bag.container().read_small(path, u64::MAX - 1).ok()?)))
+            .collect()
     };
     let there = Folder::open(folder).and_then(|folder| Bag::from_container(Box::new(folder)));
     there.is_ok_and(|there| identity(&there).is_some_and(|there| Some(there) == identity(bag)))
@@ -152,7 +165,10 @@ fn download(
     let mut length = 0;
     loop {
         let cut = |reason: String| MaterializeError::Cut { url: redacted(url), reason };
-        let n = body.reader.read(&mut buffer).map_err(|error| cut(format!("the connection broke after {length} bytes: {error}")))?;
+        let n = body
+            .reader
+            .read(&mut buffer)
+            .map_err(|error| cut(format!("the connection broke after {length} bytes: {error}")))?;
         if n == 0 {
             if let Some(expected) = body.length.filter(|expected| length < *expected) {
                 return Err(cut(format!("the server sent {length} of {expected} bytes")));
@@ -173,7 +189,8 @@ fn download(
 /// The last part of a URL's path, made harmless.
 fn file_name(url: &Url) -> String {
     let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-    let plain: String = last.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+    let plain: String =
+        last.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
     let plain = plain.trim_start_matches('.');
     if plain.is_empty() { "bag.zip".into() } else { plain.to_owned() }
 }

@@ -8,7 +8,11 @@ pub const DERIVA_ML: &str = "deriva-ml";
 /// The schema's tables: datasets, their versions, types and nesting, and what those refer to.
 #[must_use]
 pub fn deriva_ml_schema() -> Vec<Table> {
-    let mut dataset = table("Dataset", "A versioned collection of rows", &[("Description", "markdown"), ("Deleted", "boolean"), ("Version", "text")]);
+    let mut dataset = table(
+        "Dataset",
+        "A versioned collection of rows",
+        &[("Description", "markdown"), ("Deleted", "boolean"), ("Version", "text")],
+    );
     dataset.add_foreign_key("Version", DERIVA_ML, "Dataset_Version", "RID");
     let mut version = table(
         "Dataset_Version",
@@ -26,18 +30,32 @@ pub fn deriva_ml_schema() -> Vec<Table> {
     version.add_key(&["Dataset", "Version"]);
     version.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
     version.add_foreign_key("Execution", DERIVA_ML, "Execution", "RID");
-    let mut types = table("Dataset_Dataset_Type", "The types of datasets", &[("Dataset", "text!"), ("Dataset_Type", "text!")]);
+    let mut types = table(
+        "Dataset_Dataset_Type",
+        "The types of datasets",
+        &[("Dataset", "text!"), ("Dataset_Type", "text!")],
+    );
     types.add_key(&["Dataset", "Dataset_Type"]);
     types.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
     types.add_foreign_key("Dataset_Type", DERIVA_ML, "Dataset_Type", "Name");
-    let mut nested = table("Dataset_Dataset", "Datasets within datasets", &[("Dataset", "text!"), ("Nested_Dataset", "text!")]);
+    let mut nested = table(
+        "Dataset_Dataset",
+        "Datasets within datasets",
+        &[("Dataset", "text!"), ("Nested_Dataset", "text!")],
+    );
     nested.add_key(&["Dataset", "Nested_Dataset"]);
     nested.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
     nested.add_foreign_key("Nested_Dataset", DERIVA_ML, "Dataset", "RID");
     let workflow = table(
         "Workflow",
         "Code that makes data",
-        &[("Name", "text"), ("Description", "markdown"), ("URL", "ermrest_uri"), ("Checksum", "text"), ("Version", "text")],
+        &[
+            ("Name", "text"),
+            ("Description", "markdown"),
+            ("URL", "ermrest_uri"),
+            ("Checksum", "text"),
+            ("Version", "text"),
+        ],
     );
     let mut execution = table(
         "Execution",
@@ -45,14 +63,23 @@ pub fn deriva_ml_schema() -> Vec<Table> {
         &[("Workflow", "text"), ("Description", "markdown"), ("Status", "text"), ("Status_Detail", "text")],
     );
     execution.add_foreign_key("Workflow", DERIVA_ML, "Workflow", "RID");
-    vec![dataset, version, types, nested, vocabulary("Dataset_Type", "Kinds of datasets"), workflow, execution]
+    vec![
+        dataset,
+        version,
+        types,
+        nested,
+        vocabulary("Dataset_Type", "Kinds of datasets"),
+        workflow,
+        execution,
+    ]
 }
 
 /// The association that holds a dataset's members of one element type, as deriva-ml makes it.
 #[must_use]
 pub fn membership_table(schema: &str, element: &Table) -> Table {
     let column = element.table_name.as_str();
-    let mut table = Table::new(schema, &format!("Dataset_{column}"), &format!("The {column} rows of datasets"));
+    let mut table =
+        Table::new(schema, &format!("Dataset_{column}"), &format!("The {column} rows of datasets"));
     table.column_definitions.push(Column::new("Dataset", ColumnType::new("text")).required());
     table.column_definitions.push(Column::new(column, ColumnType::new("text")).required());
     table.add_key(&["Dataset", column]);
@@ -86,7 +113,9 @@ fn table(name: &str, comment: &str, columns: &[(&str, &str)]) -> Table {
     for (column, typename) in columns {
         let plain = typename.trim_end_matches('!');
         let column_type = ColumnType::by_name(plain).unwrap_or_else(|| ColumnType::domain(plain, "text"));
-        table.column_definitions.push(Column { nullok: plain == *typename, ..Column::new(column, column_type) });
+        table
+            .column_definitions
+            .push(Column { nullok: plain == *typename, ..Column::new(column, column_type) });
     }
     table
 }

@@ -249,7 +249,11 @@ impl Table {
     /// Adds a foreign key of one column with Deriva's constraint name.
     pub fn add_foreign_key(&mut self, column: &str, schema: &str, table: &str, referenced: &str) {
         let reference = |schema: &str, table: &str, column: &str| {
-            vec![ColumnRef { schema_name: schema.into(), table_name: table.into(), column_name: column.into() }]
+            vec![ColumnRef {
+                schema_name: schema.into(),
+                table_name: table.into(),
+                column_name: column.into(),
+            }]
         };
         self.foreign_keys.push(ForeignKey {
             names: vec![(self.schema_name.clone(), format!("{}_{column}_fkey", self.table_name))],
@@ -286,7 +290,14 @@ impl Column {
     /// A nullable column.
     #[must_use]
     pub fn new(name: &str, column_type: ColumnType) -> Self {
-        Self { name: name.into(), column_type, nullok: true, default: None, comment: None, annotations: Annotations::new() }
+        Self {
+            name: name.into(),
+            column_type,
+            nullok: true,
+            default: None,
+            comment: None,
+            annotations: Annotations::new(),
+        }
     }
 
     /// The same column, NOT NULL.
@@ -320,6 +331,9 @@ mod tests {
             "RID":"1","acls":{},"tables":{"T":{"schema_name":"s","table_name":"T","kind":"table","RID":"2",
             "column_definitions":[{"name":"a.b","type":{"typename":"text[]","is_array":true,"base_type":{"typename":"text"}}}]}}}}}"#;
         let model: Model = serde_json::from_str(json).unwrap();
-        assert_eq!(model.table("s", "T").unwrap().column("a.b").unwrap().column_type.storage(), Storage::Array);
+        assert_eq!(
+            model.table("s", "T").unwrap().column("a.b").unwrap().column_type.storage(),
+            Storage::Array
+        );
     }
 }

@@ -43,7 +43,9 @@ impl fmt::Display for Snapshot {
         let symbols = base32(self.0.unsigned_abs() << 1);
         let first = (symbols.len() - 1) % 4 + 1;
         f.write_str(&symbols[..first])?;
-        symbols.as_bytes()[first..].chunks(4).try_for_each(|group| write!(f, "-{}", String::from_utf8_lossy(group)))
+        symbols.as_bytes()[first..]
+            .chunks(4)
+            .try_for_each(|group| write!(f, "-{}", String::from_utf8_lossy(group)))
     }
 }
 
@@ -89,7 +91,8 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
         ("Z" | "z", 0) => 0,
         ("+" | "-", 2 | 4) => {
             let hours: i64 = digits.get(..2)?.parse().ok()?;
-            let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0), |m| m.parse().ok())?;
+            let minutes: i64 =
+                digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0), |m| m.parse().ok())?;
             let total = hours * 60 + minutes;
             if offset.starts_with('-') { -total } else { total }
         }
@@ -104,7 +107,9 @@ pub(crate) fn parse_local(text: &str) -> Option<NaiveDateTime> {
     if !plain.is_ascii() || plain.len() < 16 {
         return None;
     }
-    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"].iter().find_map(|form| NaiveDateTime::parse_from_str(&plain, form).ok())
+    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(&plain, form).ok())
 }
 
 #[cfg(test)]
@@ -136,7 +141,15 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(text), Some(micros), "{text}");
         }
-        for bad in ["1970-01-01", "1970-01-01 01:00:00", "", "x", "1970-01-01 01:00:00+", "1970-13-01T00:00:00Z", "1970-01-0é 01:00:00Z"] {
+        for bad in [
+            "1970-01-01",
+            "1970-01-01 01:00:00",
+            "",
+            "x",
+            "1970-01-01 01:00:00+",
+            "1970-13-01T00:00:00Z",
+            "1970-01-0é 01:00:00Z",
+        ] {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
     }

@@ -67,8 +67,20 @@ impl ColumnType {
 
     /// The names that `--type COLUMN=NAME` takes.
     pub const NAMES: [&str; 14] = [
-        "text", "markdown", "boolean", "int2", "int4", "int8", "float4", "float8", "date", "timestamp", "timestamptz", "json",
-        "jsonb", "text[]",
+        "text",
+        "markdown",
+        "boolean",
+        "int2",
+        "int4",
+        "int8",
+        "float4",
+        "float8",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "json",
+        "jsonb",
+        "text[]",
     ];
 
     /// The type of one of [`ColumnType::NAMES`].

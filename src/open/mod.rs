@@ -44,7 +44,8 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
     let reference: Option<VersionRef> = name.parse().ok();
     if path.exists() {
         if let Some(reference) = reference
-            && Workspace::find(here).is_ok_and(|workspace| workspace.catalog.select_version(&reference).is_ok())
+            && Workspace::find(here)
+                .is_ok_and(|workspace| workspace.catalog.select_version(&reference).is_ok())
         {
             return Err(OpenError::Ambiguous { name: name.to_owned(), path: path.to_owned() });
         }

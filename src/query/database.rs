@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
 use super::QueryError;
-use crate::catalog::{Catalog, VersionSelection, quoted};
+use crate::catalog::{Catalog, VersionSelection, quoted, sentence};
 use crate::model::DERIVA_ML;
 
 /// A cell of an answer.
@@ -34,14 +34,20 @@ pub struct Database {
 
 impl Database {
     /// Guards a connection whose tables (or views) are called `schema:Table`, and adds the short names.
-    pub(super) fn guard(mut connection: Connection, mut names: Vec<(String, String)>) -> Result<Self, QueryError> {
+    pub(super) fn guard(
+        mut connection: Connection,
+        mut names: Vec<(String, String)>,
+    ) -> Result<Self, QueryError> {
         names.sort();
         for (schema, table) in &names {
             // SQLite compares names without case.
             let same = names.iter().filter(|(_, other)| other.eq_ignore_ascii_case(table)).count();
             if same == 1 {
                 let qualified = quoted(&format!("{schema}:{table}"));
-                connection.execute_batch(&format!("CREATE TEMP VIEW {} AS SELECT * FROM {qualified}", quoted(table)))?;
+                connection.execute_batch(&format!(
+                    "CREATE TEMP VIEW {} AS SELECT * FROM {qualified}",
+                    quoted(table)
+                ))?;
             }
         }
         // What people ask for first.
@@ -80,7 +86,8 @@ impl Database {
         sink.columns(&names)?;
         let mut rows = statement.query(()).map_err(|error| self.explain(&error))?;
         while let Some(row) = rows.next().map_err(|error| self.explain(&error))? {
-            let cells: rusqlite::Result<Vec<Cell>> = (0..count).map(|index| Ok(cell(row.get_ref(index)?))).collect();
+            let cells: rusqlite::Result<Vec<Cell>> =
+                (0..count).map(|index| Ok(cell(row.get_ref(index)?))).collect();
             sink.row(cells?)?;
         }
         Ok(())
@@ -91,14 +98,6 @@ impl Database {
             Some(ErrorCode::AuthorizationForStatementDenied) => QueryError::NotReadOnly(error.to_string()),
             _ => QueryError::Sql { reason: sentence(error), tables: self.tables.clone() },
         }
-    }
-}
-
-/// SQLite's own words, without the statement and the offset that rusqlite adds.
-fn sentence(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -118,7 +117,8 @@ fn authorize(context: &AuthContext<'_>) -> Authorization {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => true,
         AuthAction::Function { function_name } => function_name != "load_extension",
         AuthAction::Pragma { pragma_name, pragma_value } => {
-            matches!(pragma_name, "table_info" | "table_xinfo" | "table_list") || (pragma_name == "data_version" && pragma_value.is_none())
+            matches!(pragma_name, "table_info" | "table_xinfo" | "table_list")
+                || (pragma_name == "data_version" && pragma_value.is_none())
         }
         _ => false,
     };

@@ -28,13 +28,19 @@ impl Database {
         let model = read_model(bag)?;
         // An empty name is a temporary database that spills to disk and goes with the connection.
         let connection = Connection::open("")?;
-        connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN")?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN",
+        )?;
         let mut tables = declared_tables(&model);
-        let files: Vec<(BagPath, (String, String))> = bag.files().iter().filter_map(|file| {
-            let name = file.path.as_str().strip_prefix("data/")?;
-            let table = table_of(&model, name)?;
-            Some((file.path.clone(), table))
-        }).collect();
+        let files: Vec<(BagPath, (String, String))> = bag
+            .files()
+            .iter()
+            .filter_map(|file| {
+                let name = file.path.as_str().strip_prefix("data/")?;
+                let table = table_of(&model, name)?;
+                Some((file.path.clone(), table))
+            })
+            .collect();
         for (path, name) in &files {
             let columns = tables.entry(name.clone()).or_default();
             read_file(bag, path, |reader| extend_columns(bag, path, reader.header(), columns))?;
@@ -60,7 +66,10 @@ fn read_model(bag: &Bag) -> Result<Model, QueryError> {
         reader.take(SCHEMA_LIMIT).read_to_end(&mut bytes)?;
         Ok(())
     })?;
-    let bad = |error: serde_json::Error| QueryError::BadSchema { bag: bag.container().location().to_owned(), reason: error.to_string() };
+    let bad = |error: serde_json::Error| QueryError::BadSchema {
+        bag: bag.container().location().to_owned(),
+        reason: error.to_string(),
+    };
     serde_json::from_slice(&bytes).map_err(bad)
 }
 
@@ -71,7 +80,11 @@ fn declared_tables(model: &Model) -> BTreeMap<(String, String), Columns> {
 }
 
 fn columns_of(table: &Table) -> Columns {
-    table.column_definitions.iter().map(|column| (column.name.clone(), column.column_type.storage())).collect()
+    table
+        .column_definitions
+        .iter()
+        .map(|column| (column.name.clone(), column.column_type.storage()))
+        .collect()
 }
 
 /// The schema and table that a file below `data/` belongs to; `None` for what is no table.
@@ -83,7 +96,8 @@ fn table_of(model: &Model, name: &str) -> Option<(String, String)> {
     let (folder, table) = stem.rsplit_once('/').unwrap_or(("", stem));
     let parent = folder.rsplit('/').next().unwrap_or_default();
     let named = model.tables_named(table);
-    let candidates: Vec<_> = named.into_iter().filter(|table| !SERVER_SCHEMAS.contains(&table.schema_name.as_str())).collect();
+    let candidates: Vec<_> =
+        named.into_iter().filter(|table| !SERVER_SCHEMAS.contains(&table.schema_name.as_str())).collect();
     let by_folder = candidates.iter().find(|table| table.schema_name == parent);
     let domain = candidates.iter().find(|table| table.schema_name != DERIVA_ML);
     let schema = by_folder.or(domain).or(candidates.first()).map_or_else(
@@ -94,7 +108,12 @@ fn table_of(model: &Model, name: &str) -> Option<(String, String)> {
 }
 
 /// Adds a file's columns that the model does not know, as text.
-fn extend_columns(bag: &Bag, path: &BagPath, header: &[String], columns: &mut Columns) -> Result<(), QueryError> {
+fn extend_columns(
+    bag: &Bag,
+    path: &BagPath,
+    header: &[String],
+    columns: &mut Columns,
+) -> Result<(), QueryError> {
     for name in header {
         match columns.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             Some((known, _)) if known == name => {}
@@ -108,13 +127,19 @@ fn extend_columns(bag: &Bag, path: &BagPath, header: &[String], columns: &mut Co
     Ok(())
 }
 
-fn create_table(connection: &Connection, (schema, table): &(String, String), columns: &Columns) -> Result<(), QueryError> {
+fn create_table(
+    connection: &Connection,
+    (schema, table): &(String, String),
+    columns: &Columns,
+) -> Result<(), QueryError> {
     if columns.is_empty() {
         return Ok(());
     }
     let declared: Vec<String> = columns
         .iter()
-        .map(|(name, storage)| format!("{} {}{}", quoted(name), storage.sql(), if name == "RID" { " PRIMARY KEY" } else { "" }))
+        .map(|(name, storage)| {
+            format!("{} {}{}", quoted(name), storage.sql(), if name == "RID" { " PRIMARY KEY" } else { "" })
+        })
         .collect();
     let name = quoted(&format!("{schema}:{table}"));
     connection.execute_batch(&format!("CREATE TABLE {name} ({})", declared.join(", ")))?;
@@ -142,15 +167,20 @@ fn insert_rows(
     let sql = format!("INSERT OR IGNORE INTO {name} ({}) VALUES ({marks})", names.join(", "));
     let mut statement = connection.prepare(&sql)?;
     let location = || bag.container().location().to_owned();
-    while reader.next_record().map_err(|source| QueryError::Csv { bag: location(), file: path.to_string(), source })? {
+    while reader.next_record().map_err(|source| QueryError::Csv {
+        bag: location(),
+        file: path.to_string(),
+        source,
+    })? {
         for (index, (column, storage)) in header.iter().enumerate() {
-            let value = Value::parse(reader.field(index), *storage).map_err(|source| QueryError::BadValue {
-                bag: location(),
-                file: path.to_string(),
-                line: reader.line(),
-                column: column.clone(),
-                source,
-            })?;
+            let value =
+                Value::parse(reader.field(index), *storage).map_err(|source| QueryError::BadValue {
+                    bag: location(),
+                    file: path.to_string(),
+                    line: reader.line(),
+                    column: column.clone(),
+                    source,
+                })?;
             statement.raw_bind_parameter(index + 1, value)?;
         }
         statement.raw_execute()?;
@@ -169,14 +199,22 @@ fn read_file(
         let mut buffered = BufReader::with_capacity(1 << 20, reader);
         let input: &mut dyn io::BufRead = &mut buffered;
         result = CsvReader::new(input)
-            .map_err(|source| QueryError::Csv { bag: bag.container().location().to_owned(), file: path.to_string(), source })
+            .map_err(|source| QueryError::Csv {
+                bag: bag.container().location().to_owned(),
+                file: path.to_string(),
+                source,
+            })
             .and_then(|mut reader| f(&mut reader));
         Ok(())
     })?;
     result
 }
 
-fn with_checked_reader(bag: &Bag, path: &BagPath, mut f: impl FnMut(&mut dyn Read) -> io::Result<()>) -> Result<(), QueryError> {
+fn with_checked_reader(
+    bag: &Bag,
+    path: &BagPath,
+    mut f: impl FnMut(&mut dyn Read) -> io::Result<()>,
+) -> Result<(), QueryError> {
     let digests = bag.listed(path).map_or(&[][..], |listed: &ListedFile| &listed.digests);
     // The strongest digest is enough.
     let expected = digests.iter().max_by_key(|digest| digest.algorithm());
@@ -190,7 +228,10 @@ fn with_checked_reader(bag: &Bag, path: &BagPath, mut f: impl FnMut(&mut dyn Rea
         Ok(())
     })?;
     if damaged {
-        return Err(QueryError::Damaged { bag: bag.container().location().to_owned(), file: path.to_string() });
+        return Err(QueryError::Damaged {
+            bag: bag.container().location().to_owned(),
+            file: path.to_string(),
+        });
     }
     Ok(())
 }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Value as Json, json};
 
 use super::{Cell, Database, QueryError, RowSink};
@@ -21,8 +20,16 @@ pub enum Format {
     Json,
 }
 
+/// A line under the header and nothing else.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// Runs one statement and writes its answer.
-pub fn write_rows(database: &Database, sql: &str, format: Format, out: &mut dyn Write) -> Result<(), QueryError> {
+pub fn write_rows(
+    database: &Database,
+    sql: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), QueryError> {
     match format {
         Format::Table => {
             let mut sink = TableSink::default();
@@ -49,7 +56,7 @@ struct TableSink {
 
 impl RowSink for TableSink {
     fn columns(&mut self, names: &[&str]) -> io::Result<()> {
-        self.table.load_style(UTF8_HORIZONTAL_ONLY);
+        self.table.load_style(STYLE);
         self.table.set_header(names);
         self.numeric = vec![true; names.len()];
         Ok(())
@@ -83,7 +90,9 @@ fn shown(cell: &Cell) -> String {
     if !text.chars().any(char::is_control) {
         return text;
     }
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 /// A cell's text; `None` is NULL.

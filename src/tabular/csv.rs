@@ -46,8 +46,9 @@ pub struct CsvReader<R> {
     text: Vec<u8>,
     /// End of each field in `text`, and whether it was quoted.
     fields: Vec<(usize, bool)>,
+    /// The line being read, and the one on which the record starts.
+    at_line: u64,
     line: u64,
-    start_line: u64,
     state: State,
 }
 
@@ -57,8 +58,15 @@ impl<R: BufRead> CsvReader<R> {
         if input.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
             input.consume(3);
         }
-        let mut reader =
-            Self { input, header: Vec::new(), text: Vec::new(), fields: Vec::new(), line: 1, start_line: 1, state: State::FieldStart };
+        let mut reader = Self {
+            input,
+            header: Vec::new(),
+            text: Vec::new(),
+            fields: Vec::new(),
+            at_line: 1,
+            line: 1,
+            state: State::FieldStart,
+        };
         if !reader.read_record()? || reader.is_blank() {
             return Err(CsvError::NoHeader);
         }
@@ -87,7 +95,11 @@ impl<R: BufRead> CsvReader<R> {
                 return Ok(true);
             }
             if !self.is_blank() {
-                return Err(CsvError::Ragged { line: self.start_line, found: self.fields.len(), expected: self.header.len() });
+                return Err(CsvError::Ragged {
+                    line: self.line,
+                    found: self.fields.len(),
+                    expected: self.header.len(),
+                });
             }
         }
         Ok(false)
@@ -103,7 +115,7 @@ impl<R: BufRead> CsvReader<R> {
 
     /// The line on which the record read last starts, from 1.
     pub fn line(&self) -> u64 {
-        self.start_line
+        self.line
     }
 
     fn is_blank(&self) -> bool {
@@ -119,8 +131,8 @@ impl<R: BufRead> CsvReader<R> {
             }
             self.state = State::FieldStart;
         }
-        self.start_line = self.line;
-        let mut quote_line = self.line;
+        self.line = self.at_line;
+        let mut quote_line = self.at_line;
         let mut quoted = false;
         loop {
             let chunk = self.input.fill_buf()?;
@@ -141,7 +153,7 @@ impl<R: BufRead> CsvReader<R> {
                     State::FieldStart if chunk[at] == b'"' => {
                         self.state = State::Quoted;
                         quoted = true;
-                        quote_line = self.line;
+                        quote_line = self.at_line;
                         at += 1;
                     }
                     State::FieldStart | State::Plain | State::AfterCr => {
@@ -152,7 +164,7 @@ impl<R: BufRead> CsvReader<R> {
                     }
                     State::Quoted => {
                         let end = memchr(b'"', &chunk[at..]).map_or(chunk.len(), |n| at + n);
-                        self.line += memchr::memchr_iter(b'\n', &chunk[at..end]).count() as u64;
+                        self.at_line += memchr::memchr_iter(b'\n', &chunk[at..end]).count() as u64;
                         self.text.extend_from_slice(&chunk[at..end]);
                         at = end;
                         if at < chunk.len() {
@@ -181,11 +193,11 @@ impl<R: BufRead> CsvReader<R> {
                     (_, b'\n' | b'\r') => {
                         self.fields.push((self.text.len(), quoted));
                         self.state = if byte == b'\r' { State::AfterCr } else { State::FieldStart };
-                        self.line += 1;
+                        self.at_line += 1;
                         self.input.consume(at + 1);
                         return self.check_text().map(|()| true);
                     }
-                    (State::QuoteInQuoted, _) => return Err(CsvError::AfterQuote { line: self.line }),
+                    (State::QuoteInQuoted, _) => return Err(CsvError::AfterQuote { line: self.at_line }),
                     _ => {}
                 }
             }
@@ -197,7 +209,7 @@ impl<R: BufRead> CsvReader<R> {
     fn check_text(&self) -> Result<(), CsvError> {
         match std::str::from_utf8(&self.text) {
             Ok(_) => Ok(()),
-            Err(_) => Err(CsvError::NotUtf8 { line: self.start_line }),
+            Err(_) => Err(CsvError::NotUtf8 { line: self.line }),
         }
     }
 }
@@ -226,7 +238,9 @@ impl<W: Write> CsvWriter<W> {
             let Some(field) = field else { continue };
             let bytes = field.as_ref().as_bytes();
             // PostgreSQL also quotes a lone `\.`, which once ended a COPY.
-            let quote = bytes.is_empty() || bytes == b"\\." || bytes.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
+            let quote = bytes.is_empty()
+                || bytes == b"\\."
+                || bytes.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
             if quote {
                 self.line.push(b'"');
                 for &byte in bytes {
@@ -271,7 +285,10 @@ mod tests {
     fn shown(text: &str) -> String {
         let rows = read(text.as_bytes(), 4096).unwrap();
         let cell = |cell: &Option<String>| cell.clone().unwrap_or("∅".into());
-        rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join("|")).collect::<Vec<_>>().join(" ")
+        rows.iter()
+            .map(|row| row.iter().map(cell).collect::<Vec<_>>().join("|"))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]

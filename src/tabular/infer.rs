@@ -48,13 +48,16 @@ impl TypeGuess {
 /// Whether a text would lose nothing as a value of the type: `007` and `+1` stay text, `1` and `0` are no booleans.
 fn plainly(text: &str, storage: Storage) -> bool {
     match storage {
-        Storage::Boolean => matches!(text, "t" | "f" | "true" | "false" | "True" | "False" | "TRUE" | "FALSE"),
+        Storage::Boolean => {
+            matches!(text, "t" | "f" | "true" | "false" | "True" | "False" | "TRUE" | "FALSE")
+        }
         Storage::Integer | Storage::Float => {
             let digits = text.strip_prefix('-').unwrap_or(text);
             let padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
             digits.starts_with(|c: char| c.is_ascii_digit())
                 && !padded
-                && Value::parse(Some(text), storage).is_ok_and(|value| !matches!(value, Value::Float(f) if f.is_infinite()))
+                && Value::parse(Some(text), storage)
+                    .is_ok_and(|value| !matches!(value, Value::Float(f) if f.is_infinite()))
                 && (storage != Storage::Float || exact(digits))
         }
         _ => text.starts_with(|c: char| c.is_ascii_digit()) && Value::parse(Some(text), storage).is_ok(),

@@ -48,13 +48,17 @@ impl Value {
                 "f" | "false" | "no" | "n" | "0" => Ok(Self::Boolean(false)),
                 _ => Err(fail("a boolean (t or f)")),
             },
-            Storage::Integer => trimmed.parse().map(Self::Integer).map_err(|_| fail("a whole number of 64 bits")),
+            Storage::Integer => {
+                trimmed.parse().map(Self::Integer).map_err(|_| fail("a whole number of 64 bits"))
+            }
             Storage::Float => trimmed.parse().map(Self::Float).map_err(|_| fail("a number")),
             Storage::Date => NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
                 .map(|date| Self::Text(date.to_string()))
                 .map_err(|_| fail("a date (YYYY-MM-DD)")),
             Storage::Timestamp => parse_local(trimmed)
-                .map(|moment| Self::Text(format_timestamp(moment.and_utc().timestamp_micros()).replace("+00", "")))
+                .map(|moment| {
+                    Self::Text(format_timestamp(moment.and_utc().timestamp_micros()).replace("+00", ""))
+                })
                 .ok_or_else(|| fail("a date and time (YYYY-MM-DD HH:MM:SS)")),
             Storage::TimestampTz => parse_timestamp(trimmed)
                 .map(|micros| Self::Text(format_timestamp(micros)))

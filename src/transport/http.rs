@@ -40,22 +40,36 @@ impl HttpSource {
 
 impl Source for HttpSource {
     fn open(&self, url: &Url) -> Result<Body, TransportError> {
-        let fail = |reason: String, transient, retry_after| TransportError { url: redacted(url), reason, transient, retry_after };
+        let fail = |reason: String, transient, retry_after| TransportError {
+            url: redacted(url),
+            reason,
+            transient,
+            retry_after,
+        };
         if !matches!(url.scheme(), "http" | "https") {
             return Err(fail(format!("dbag can't fetch {}: URLs", url.scheme()), false, None));
         }
         // The request must be made inside the runtime: its timers start there.
         let answer = self.runtime.block_on(async { self.client.get(url.clone()).send().await });
-        let response = answer.map_err(|error| fail(root_cause(&error), !error.is_builder() && !error.is_redirect(), None))?;
+        let response = answer
+            .map_err(|error| fail(root_cause(&error), !error.is_builder() && !error.is_redirect(), None))?;
         let status = response.status();
         if status != StatusCode::OK {
             let transient = status.is_server_error()
                 || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-            let wait = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            return Err(fail(format!("the server answered {status}"), transient, wait.map(Duration::from_secs)));
+            let wait = response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok());
+            return Err(fail(
+                format!("the server answered {status}"),
+                transient,
+                wait.map(Duration::from_secs),
+            ));
         }
         let length = response.content_length();
-        let reader = ResponseReader { runtime: Arc::clone(&self.runtime), response, chunk: Bytes::new(), at: 0 };
+        let reader =
+            ResponseReader { runtime: Arc::clone(&self.runtime), response, chunk: Bytes::new(), at: 0 };
         Ok(Body { length, reader: Box::new(reader) })
     }
 }

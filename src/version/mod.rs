@@ -40,7 +40,9 @@ pub enum VersionError {
     #[error("{0:?} is not a version; versions look like 1.0.0")]
     BadVersion(String),
     /// Not a dataset's name.
-    #[error("{0:?} can't name a dataset: names are letters, digits, '_', '-' and '.', and start with a letter")]
+    #[error(
+        "{0:?} can't name a dataset: names are letters, digits, '_', '-' and '.', and start with a letter"
+    )]
     BadName(String),
     /// Not `NAME@VERSION`.
     #[error("{0:?} is not a reference to a version; references look like digits@1.0.0")]
@@ -106,7 +108,8 @@ impl FromStr for VersionRef {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        let (name, version) = text.rsplit_once('@').ok_or_else(|| VersionError::BadReference(text.to_owned()))?;
+        let (name, version) =
+            text.rsplit_once('@').ok_or_else(|| VersionError::BadReference(text.to_owned()))?;
         Ok(Self { name: name.parse()?, version: version.parse()? })
     }
 }
@@ -141,7 +144,16 @@ mod tests {
     fn references() {
         let reference: VersionRef = "digits@1.0.0".parse().unwrap();
         assert_eq!(reference.to_string(), "digits@1.0.0");
-        for bad in ["digits", "@1.0.0", "digits@", "digits@1", "di/gits@1.0.0", "../x@1.0.0", "a b@1.0.0", "1x@1.0.0"] {
+        for bad in [
+            "digits",
+            "@1.0.0",
+            "digits@",
+            "digits@1",
+            "di/gits@1.0.0",
+            "../x@1.0.0",
+            "a b@1.0.0",
+            "1x@1.0.0",
+        ] {
             assert!(bad.parse::<VersionRef>().is_err(), "{bad}");
         }
     }

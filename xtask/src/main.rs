@@ -1,1 +1,83 @@
-fn main() {}
+//! Chores: `cargo xtask test`, `cargo xtask bench`, `cargo xtask docs`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+Chores of the dbag repository:
+  cargo xtask test [ARGS]             every test, with the Python peers that they need (ARGS go to cargo test)
+  cargo xtask bench verify            dbag verify beside bdbag and bagit.py
+  cargo xtask bench materialize       dbag materialize beside bdbag (needs nginx)
+  cargo xtask docs                    write docs/cli.md anew
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test", more @ ..] => test(more),
+        ["bench", "verify"] => make_venv().and_then(|venv| bench::verify(&root(), &venv)),
+        ["bench", "materialize"] => make_venv().and_then(|venv| bench::materialize(&root(), &venv)),
+        ["docs"] => run(cargo(&["test", "--release", "--test", "it", "docs::the_command_reference"])
+            .env("DBAG_BLESS", "1")),
+        _ => {
+            print!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs a command to its end; anything but success is an error that names it.
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
+
+fn test(more: &[&str]) -> Result<(), String> {
+    make_venv()?;
+    run(cargo(&["test", "--release", "--workspace"]).args(more).env("DBAG_TEST_PEERS", "1"))
+}
+
+/// The Python virtual environment with the peers, made anew when the list of them changes.
+fn make_venv() -> Result<PathBuf, String> {
+    let venv = root().join("target/test-venv");
+    let list = root().join("tests/python/requirements.txt");
+    let wanted = read(&list)?;
+    let mark = venv.join("requirements.txt");
+    if read(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(venv);
+    }
+    println!("Installing the tests' Python peers into {}", venv.display());
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    run(Command::new(venv.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&list))?;
+    fs_err::copy(&list, &mark).map_err(|error| error.to_string())?;
+    Ok(venv)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs_err::read_to_string(path).map_err(|error| error.to_string())
+}

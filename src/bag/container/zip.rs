@@ -37,7 +37,13 @@ impl ZipFile {
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(broken)?;
             let name = entry.name().map_err(broken)?.into_owned();
-            raw.push(RawEntry { index, name, length: entry.size(), link: entry.is_symlink(), encrypted: entry.encrypted() });
+            raw.push(RawEntry {
+                index,
+                name,
+                length: entry.size(),
+                link: entry.is_symlink(),
+                encrypted: entry.encrypted(),
+            });
         }
         let base = base_folder(path, &raw)?;
         let mut listing = Listing::default();
@@ -46,15 +52,20 @@ impl ZipFile {
             let inner = &entry.name[base.len()..];
             if inner.is_empty() || inner.ends_with('/') {
                 listing.has_data |= inner == "data/";
-                BagPath::parse(inner.trim_end_matches('/')).ok().or(inner.is_empty().then(bagit)).ok_or_else(|| {
-                    refuse(format!("the entry {:?} would lie outside the bag", entry.name))
-                })?;
+                BagPath::parse(inner.trim_end_matches('/'))
+                    .ok()
+                    .or(inner.is_empty().then(bagit))
+                    .ok_or_else(|| refuse(format!("the entry {:?} would lie outside the bag", entry.name)))?;
                 continue;
             }
             let parsed = BagPath::parse(inner).map_err(|error| refuse(error.to_string()))?;
             listing.has_data |= parsed.is_payload();
             if entry.link {
-                listing.odd.push(Finding::new(Code::NotAFile, &parsed, "it is a symbolic link, which is not followed"));
+                listing.odd.push(Finding::new(
+                    Code::NotAFile,
+                    &parsed,
+                    "it is a symbolic link, which is not followed",
+                ));
             } else if entry.encrypted {
                 listing.odd.push(Finding::new(Code::NotAFile, &parsed, "it is encrypted"));
             } else {
@@ -126,7 +137,9 @@ impl Container for ZipFile {
     }
 
     fn read(&self, path: &BagPath, f: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{} in {}: {error}", path, self.path.display()));
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{} in {}: {error}", path, self.path.display()))
+        };
         let index = *self.entries.get(path).ok_or_else(|| named(io::ErrorKind::NotFound.into()))?;
         // A clone shares the directory and has a position of its own.
         let mut archive = self.archive.clone();
@@ -136,7 +149,10 @@ impl Container for ZipFile {
         let mut limited = entry.take(length.saturating_add(1));
         f(&mut limited).map_err(named)?;
         if limited.limit() == 0 {
-            return Err(named(io::Error::new(io::ErrorKind::InvalidData, "it is longer than its entry says")));
+            return Err(named(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is longer than its entry says",
+            )));
         }
         Ok(())
     }

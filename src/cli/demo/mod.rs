@@ -10,6 +10,7 @@ use clap::Args;
 use include_dir::{Dir, include_dir};
 use serde_json::json;
 
+use super::printer::Printer;
 use super::{Context, Outcome};
 use crate::Error;
 use server::FileServer;
@@ -74,8 +75,11 @@ impl Demo {
         }
         stage.say(&format!("  {next}"))?;
         stage.say("  dbag --help")?;
-        let steps: Vec<_> = stage.steps.iter().map(|step| json!({"command": step.command, "exit": step.exit})).collect();
-        context.printer.document(&json!({"steps": steps, "kept": self.keep.as_ref().map(|dir| dir.display().to_string())}))?;
+        let steps: Vec<_> =
+            stage.steps.iter().map(|step| json!({"command": step.command, "exit": step.exit})).collect();
+        context.printer.document(
+            &json!({"steps": steps, "kept": self.keep.as_ref().map(|dir| dir.display().to_string())}),
+        )?;
         Ok(0)
     }
 }
@@ -155,16 +159,19 @@ impl Stage<'_> {
         let shown: Vec<String> = arguments.iter().map(|argument| quote(argument)).collect();
         let command = format!("dbag {}", shown.join(" "));
         self.say(&format!("$ {command}"))?;
-        let output = Command::new(std::env::current_exe()?).args(arguments).current_dir(&self.folder).output()?;
+        let output =
+            Command::new(std::env::current_exe()?).args(arguments).current_dir(&self.folder).output()?;
         let exit = output.status.code().unwrap_or(-1);
         if !self.context.printer.is_json() {
-            let mut stdout = self.context.printer.stdout();
+            let mut stdout = Printer::stdout();
             stdout.write_all(&output.stdout)?;
             stdout.flush()?;
         }
         if exit != expected {
             let message = String::from_utf8_lossy(&output.stderr);
-            return Err(Error::Io(std::io::Error::other(format!("{command} ended with {exit}, not {expected}: {message}"))));
+            return Err(Error::Io(std::io::Error::other(format!(
+                "{command} ended with {exit}, not {expected}: {message}"
+            ))));
         }
         if expected != 0 {
             self.say(&format!("(exit code {exit})"))?;
@@ -177,5 +184,9 @@ impl Stage<'_> {
 /// An argument as a shell takes it.
 fn quote(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_' | '@' | ':' | '=');
-    if argument.chars().all(plain) && !argument.is_empty() { argument.into() } else { format!("\"{argument}\"") }
+    if argument.chars().all(plain) && !argument.is_empty() {
+        argument.into()
+    } else {
+        format!("\"{argument}\"")
+    }
 }

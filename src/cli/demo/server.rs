@@ -35,7 +35,9 @@ impl FileServer {
                         async move { Ok::<_, Infallible>(answer) }
                     });
                     // A client that goes away is no trouble of the server's.
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -50,7 +52,8 @@ impl FileServer {
 
 /// One file, whole; objects' names need no decoding.
 fn answer(root: &Path, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let file = BagPath::parse(request.uri().path().trim_start_matches('/')).map(|path| fs_err::read(path.below(root)));
+    let file = BagPath::parse(request.uri().path().trim_start_matches('/'))
+        .map(|path| fs_err::read(path.below(root)));
     let (status, body) = match file {
         Ok(Ok(bytes)) if *request.method() == Method::GET => (StatusCode::OK, bytes),
         Ok(Ok(_)) => (StatusCode::METHOD_NOT_ALLOWED, Vec::new()),

@@ -1,0 +1,57 @@
+//! The documents are true: the commands in them run, and the reference is the program's own.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Sandbox;
+
+fn document(name: &str) -> String {
+    fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The shell blocks of a Markdown document that follow a line `<!-- test: NAME -->`.
+fn blocks(text: &str, name: &str) -> String {
+    let mut script = String::new();
+    for part in text.split(&format!("<!-- test: {name} -->\n```sh\n")).skip(1) {
+        script.push_str(part.split("```").next().unwrap());
+    }
+    assert!(!script.is_empty(), "no block {name}");
+    script
+}
+
+#[test]
+fn the_command_reference_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    let reference = dbag::cli::reference();
+    if std::env::var_os("DBAG_BLESS").is_some() {
+        fs_err::write(&path, &reference).unwrap();
+    }
+    assert!(
+        fs_err::read_to_string(path).unwrap() == reference,
+        "docs/cli.md is out of date; run cargo xtask docs"
+    );
+}
+
+#[test]
+fn every_finding_is_documented() {
+    let text = document("docs/verify.md");
+    for (_, code, meaning) in dbag::bag::Code::ALL {
+        let row = format!("| `{code}` | {} |", meaning.trim());
+        assert!(text.contains(&row), "docs/verify.md lacks {row}");
+    }
+}
+
+#[test]
+fn the_quick_start_works_to_the_letter() {
+    let sandbox = Sandbox::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let script = blocks(&document("README.md"), "quick start").replace("8765", &port);
+    let folder = Path::new(env!("CARGO_BIN_EXE_dbag")).parent().unwrap().to_owned();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    fs_err::create_dir(sandbox.path("empty")).unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &script]).env("PATH", path).current_dir(sandbox.path("empty"));
+    let output = sandbox.run(&mut bash).expect(0);
+    assert!(output.stdout.contains("complete and valid"), "{output:?}");
+    assert!(output.stdout.contains("digits@1.1.0"), "{output:?}");
+}

@@ -1,0 +1,22 @@
+//! dbag from outside: its command line, its peers, servers that misbehave, and its documents.
+//!
+//! One binary, since linking costs more than running.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+// Tables of cases and small numbers.
+#![allow(
+    clippy::type_complexity,
+    clippy::cast_possible_truncation,
+    clippy::case_sensitive_file_extension_comparisons
+)]
+
+mod demo;
+mod docs;
+mod export;
+mod import;
+mod interop;
+mod materialize;
+mod real_bags;
+mod robustness;
+mod support;
+mod verify;

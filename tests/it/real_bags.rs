@@ -1,0 +1,138 @@
+//! Bags that deriva-ml made from a real catalog.
+
+use std::path::PathBuf;
+
+use crate::support::{Sandbox, Server, shared, tree};
+
+fn bags() -> Vec<PathBuf> {
+    let Some(folder) = shared("bags") else { return Vec::new() };
+    let mut bags: Vec<PathBuf> =
+        fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    bags.retain(|path| path.extension().is_some_and(|extension| extension == "zip"));
+    bags.sort();
+    assert!(!bags.is_empty());
+    bags
+}
+
+#[test]
+fn each_that_needs_no_network_materializes_and_verifies() {
+    for bag in bags() {
+        let sandbox = Sandbox::new();
+        let path = bag.to_str().unwrap();
+        if path.contains(".materialized") {
+            sandbox.dbag(&["verify", path]).expect(0);
+            let report = sandbox.dbag(&["materialize", path, "--to", "out", "--json"]).expect(0).json();
+            assert_eq!(
+                (report["fetched_files"].as_u64(), report["whole"].as_bool()),
+                (Some(0), Some(true)),
+                "{path}"
+            );
+            sandbox.dbag(&["verify", "out"]).expect(0);
+        } else {
+            sandbox.dbag(&["verify", path]).expect(4);
+        }
+    }
+}
+
+#[test]
+fn a_holey_one_becomes_the_materialized_one() {
+    let Some(folder) = shared("bags") else { return };
+    let sandbox = Sandbox::new();
+    let whole = folder.join("a-4BG-1.0.0.materialized.zip");
+    sandbox.dbag(&["materialize", whole.to_str().unwrap(), "--to", "whole"]).expect(0);
+    // A server with the bytes, by the URLs that the bag names, whose host can't be had here.
+    let mut site = std::collections::HashMap::new();
+    let fetch = fs_err::read_to_string(sandbox.path("whole/fetch.txt")).unwrap();
+    for line in fetch.lines() {
+        let [url, _, path] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let path = fs_err::read(sandbox.path("whole").join(path)).unwrap();
+        site.insert(url.strip_prefix("https://localhost").unwrap().to_owned(), path);
+    }
+    let server = Server::start(move |path, _| {
+        site.get(path).map_or(crate::support::Reply::Status(404, String::new()), |body| {
+            crate::support::Reply::Body(body.clone())
+        })
+    });
+    let holey = folder.join("a-4BG-1.0.0.unmaterialized.zip");
+    let bag = zip::ZipArchive::new(fs_err::File::open(holey).unwrap()).unwrap();
+    let mut bag = bag;
+    bag.extract(sandbox.path("holey")).unwrap();
+    let root = sandbox.path("holey/Dataset_4BG");
+    let moved = fetch.replace("https://localhost", &server.url());
+    fs_err::write(root.join("fetch.txt"), moved).unwrap();
+    // The tag manifest speaks of the other fetch.txt.
+    fs_err::remove_file(root.join("tagmanifest-md5.txt")).unwrap();
+    sandbox.dbag(&["materialize", "holey"]).expect(0);
+    let data = |root: &str| tree(&sandbox.path(root).join("data"));
+    assert!(data("holey/Dataset_4BG") == data("whole"));
+}
+
+#[test]
+fn each_is_a_database() {
+    for bag in bags() {
+        let sandbox = Sandbox::new();
+        let ask = |sql: &str| {
+            sandbox.dbag(&["query", bag.to_str().unwrap(), sql, "--json"]).expect(0).json()["rows"].clone()
+        };
+        let name = bag.file_name().unwrap().to_string_lossy().into_owned();
+        let rows = if name.starts_with("a-4BG-1.0.0") {
+            9
+        } else if name.starts_with("a-4BG-0.2.0") {
+            7
+        } else {
+            3
+        };
+        assert_eq!(ask("SELECT count(*) FROM Image"), serde_json::json!([[rows]]), "{name}");
+        let orphans = "SELECT count(*) FROM Image LEFT JOIN Subject ON Image.Subject = Subject.RID WHERE Subject.RID IS NULL";
+        assert_eq!(ask(orphans), serde_json::json!([[0]]), "{name}");
+        if name.starts_with("a-4BG") {
+            let described = ask("SELECT Description FROM Dataset WHERE RID = '4BG'");
+            assert_eq!(described, serde_json::json!([["A dataset with, \"odd\" chars — é"]]));
+        }
+    }
+}
+
+#[test]
+fn the_conformance_suite_gets_its_verdicts() {
+    let Some(suite) = shared("bagit-conformance-suite") else { return };
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for version in
+        fs_err::read_dir(suite).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        for verdict in fs_err::read_dir(&version)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+        {
+            let category = verdict.file_name().unwrap().to_string_lossy().into_owned();
+            for case in fs_err::read_dir(&verdict)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_dir())
+            {
+                let sandbox = Sandbox::new();
+                let name = case.file_name().unwrap().to_string_lossy().into_owned();
+                // Two list a file that the suite does not store.
+                let incomplete =
+                    ["duplicate-file-with-different-case", "special-system-files"].contains(&name.as_str());
+                let output = sandbox.dbag(&["verify", case.to_str().unwrap()]);
+                let right = match category.as_str() {
+                    "valid" => output.code == 0,
+                    "warning" if incomplete => output.code == 1 && output.stdout.contains("E201"),
+                    "warning" => output.code == 0 && output.stdout.contains("warning"),
+                    _ => output.code == 1,
+                };
+                cases += 1;
+                if !right {
+                    wrong.push(format!(
+                        "{category}/{name}: {} {}{}",
+                        output.code, output.stdout, output.stderr
+                    ));
+                }
+            }
+        }
+    }
+    assert!(cases >= 60, "{cases}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,236 @@
+//! Benches: dbag beside its peers, in turn, in one run on one machine; what counts are the ratios.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fs_err::File;
+
+use crate::run;
+
+/// Counted runs of each command; the median is shown.
+const RUNS: usize = 3;
+
+/// One command of a comparison.
+struct Entrant<'a> {
+    name: &'a str,
+    command: Box<dyn Fn() -> Command + 'a>,
+    /// Run before each counted run, not counted.
+    reset: Box<dyn Fn() -> Result<(), String> + 'a>,
+}
+
+/// Compares `dbag verify`, `bdbag --validate full` and `bagit.py --validate --processes 2`.
+pub fn verify(root: &Path, venv: &Path) -> Result<(), String> {
+    build(root)?;
+    println!("| payload | tool | median s | files/s | times dbag |\n|---|---|---|---|---|");
+    for (files, length) in [(20_000, 50_000), (100_000, 1_000)] {
+        let bag = root.join(format!("target/bench/verify-{files}x{length}"));
+        make_bag(&bag, files, length, venv)?;
+        let entrants = [
+            entrant("dbag verify", || command(root.join("target/release/dbag"), &["verify"], &bag)),
+            entrant("bagit.py --validate --processes 2", || {
+                command(venv.join("bin/bagit.py"), &["--quiet", "--validate", "--processes", "2"], &bag)
+            }),
+            entrant("bdbag --validate full", || {
+                command(venv.join("bin/bdbag"), &["--quiet", "--validate", "full"], &bag)
+            }),
+        ];
+        compare(&format!("{files} files of {length} B, md5 + sha256"), files, &entrants)?;
+    }
+    Ok(())
+}
+
+/// Compares `dbag materialize` (which verifies) with `bdbag --resolve-fetch all`, alone and with a validation after it.
+pub fn materialize(root: &Path, venv: &Path) -> Result<(), String> {
+    build(root)?;
+    let (files, length) = (5_000, 42_000);
+    let folder = root.join("target/bench/materialize");
+    let site = folder.join("site");
+    let server = Nginx::start(&folder, &site)?;
+    make_files(&site, files, length)?;
+    let holey = folder.join("holey");
+    make_holey(&holey, &site, files, length, &server.url)?;
+    let work = folder.join("work");
+    let fresh = || {
+        let _ = fs_err::remove_dir_all(&work);
+        run(Command::new("cp").arg("-r").arg(&holey).arg(&work))
+    };
+    let bdbag = venv.join("bin/bdbag");
+    let both = format!(
+        "'{0}' --quiet --resolve-fetch all '{1}' && '{0}' --quiet --validate full '{1}'",
+        bdbag.display(),
+        work.display()
+    );
+    let with_reset =
+        |name, command: Box<dyn Fn() -> Command>| Entrant { name, command, reset: Box::new(fresh) };
+    let dbag = root.join("target/release/dbag");
+    let entrants = [
+        with_reset("dbag materialize", {
+            let work = work.clone();
+            Box::new(move || command(dbag.clone(), &["materialize"], &work))
+        }),
+        with_reset("bdbag --resolve-fetch all", {
+            let work = work.clone();
+            Box::new(move || command(bdbag.clone(), &["--quiet", "--resolve-fetch", "all"], &work))
+        }),
+        with_reset(
+            "bdbag --resolve-fetch all, then --validate full",
+            Box::new(move || {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &both]);
+                shell
+            }),
+        ),
+    ];
+    println!("| payload | tool | median s | files/s | times dbag |\n|---|---|---|---|---|");
+    compare(&format!("{files} remote files of {length} B, nginx on loopback"), files, &entrants)
+}
+
+fn entrant<'a>(name: &'a str, command: impl Fn() -> Command + 'a) -> Entrant<'a> {
+    Entrant { name, command: Box::new(command), reset: Box::new(|| Ok(())) }
+}
+
+fn command(program: PathBuf, arguments: &[&str], last: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(last).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Runs the entrants in turn, A B C A B C, after one warm-up, and prints a row for each.
+fn compare(payload: &str, files: usize, entrants: &[Entrant<'_>]) -> Result<(), String> {
+    let mut times = vec![Vec::new(); entrants.len()];
+    for round in 0..=RUNS {
+        for (entrant, times) in entrants.iter().zip(&mut times) {
+            (entrant.reset)()?;
+            let started = Instant::now();
+            run(&mut (entrant.command)())?;
+            if round > 0 {
+                times.push(started.elapsed());
+            }
+        }
+    }
+    let medians: Vec<Duration> = times
+        .into_iter()
+        .map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        })
+        .collect();
+    for (entrant, median) in entrants.iter().zip(&medians) {
+        let seconds = median.as_secs_f64();
+        let ratio = seconds / medians[0].as_secs_f64();
+        println!(
+            "| {payload} | `{}` | {seconds:.2} | {:.0} | {ratio:.1} |",
+            entrant.name,
+            files as f64 / seconds
+        );
+    }
+    Ok(())
+}
+
+fn build(root: &Path) -> Result<(), String> {
+    run(Command::new(env!("CARGO")).args(["build", "--release", "--quiet"]).current_dir(root))
+}
+
+/// Files of bytes that do not compress, made once.
+fn make_files(folder: &Path, files: usize, length: usize) -> Result<(), String> {
+    if folder.join("done").exists() {
+        return Ok(());
+    }
+    let io = |error: std::io::Error| error.to_string();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for index in 0..files {
+        let folder = folder.join(format!("{:03}", index % 500));
+        fs_err::create_dir_all(&folder).map_err(io)?;
+        let mut out = BufWriter::new(File::create(folder.join(format!("{index:07}.bin"))).map_err(io)?);
+        for _ in 0..length.div_ceil(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            out.write_all(&state.to_le_bytes()).map_err(io)?;
+        }
+    }
+    File::create(folder.join("done")).map_err(io)?;
+    Ok(())
+}
+
+/// A bag of such files, made by bagit.py, so that every tool reads another's work.
+fn make_bag(bag: &Path, files: usize, length: usize, venv: &Path) -> Result<(), String> {
+    if bag.join("bagit.txt").exists() {
+        return Ok(());
+    }
+    make_files(bag, files, length)?;
+    let _ = fs_err::remove_file(bag.join("done"));
+    run(Command::new(venv.join("bin/bagit.py"))
+        .args(["--quiet", "--md5", "--sha256", "--processes", "2"])
+        .arg(bag))
+}
+
+/// The same files as references: a bag of nothing but tag files.
+fn make_holey(bag: &Path, site: &Path, files: usize, length: usize, url: &str) -> Result<(), String> {
+    let _ = fs_err::remove_dir_all(bag);
+    let io = |error: std::io::Error| error.to_string();
+    fs_err::create_dir_all(bag.join("data")).map_err(io)?;
+    fs_err::write(bag.join("bagit.txt"), "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+        .map_err(io)?;
+    let length = length.div_ceil(8) * 8;
+    let names: Vec<String> = (0..files).map(|index| format!("{:03}/{index:07}.bin", index % 500)).collect();
+    let fetch: String = names.iter().map(|name| format!("{url}/{name}\t{length}\tdata/{name}\n")).collect();
+    fs_err::write(bag.join("fetch.txt"), fetch).map_err(io)?;
+    for (algorithm, program) in [("md5", "md5sum"), ("sha256", "sha256sum")] {
+        let mut manifest = String::new();
+        for chunk in names.chunks(1000) {
+            let output = Command::new(program).args(chunk).current_dir(site).output().map_err(io)?;
+            for line in String::from_utf8_lossy(&output.stdout).lines() {
+                let (digest, name) =
+                    line.split_once("  ").ok_or_else(|| format!("{program} printed {line:?}"))?;
+                manifest.push_str(&format!("{digest}  data/{name}\n"));
+            }
+        }
+        fs_err::write(bag.join(format!("manifest-{algorithm}.txt")), manifest).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// An nginx of our own on a loopback port, stopped when dropped.
+struct Nginx {
+    process: Child,
+    url: String,
+}
+
+impl Nginx {
+    fn start(folder: &Path, site: &Path) -> Result<Self, String> {
+        let io = |error: std::io::Error| format!("nginx (apt-get install nginx-light): {error}");
+        fs_err::create_dir_all(site).map_err(io)?;
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(io)?.port();
+        let config = folder.join("nginx.conf");
+        let text = format!(
+            "daemon off; pid {0}/nginx.pid; error_log {0}/error.log; worker_processes 2; user root;\n\
+             events {{ worker_connections 1024; }}\n\
+             http {{ access_log off; sendfile on; keepalive_requests 1000000;\n\
+             server {{ listen 127.0.0.1:{port}; root {1}; }} }}\n",
+            folder.display(),
+            site.display()
+        );
+        fs_err::write(&config, text).map_err(io)?;
+        let process =
+            Command::new("nginx").arg("-c").arg(&config).stderr(Stdio::null()).spawn().map_err(io)?;
+        let server = Self { process, url: format!("http://127.0.0.1:{port}") };
+        for _ in 0..100 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(format!("nginx did not start; see {}/error.log", folder.display()))
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+    }
+}
