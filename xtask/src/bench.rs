@@ -1,7 +1,7 @@
 //! Benches: dbag beside its peers, in turn, in one run on one machine; what counts are the ratios.
 
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,10 @@ use crate::run;
 /// Counted runs of each command; the median is shown.
 const RUNS: usize = 3;
 
-/// One command of a comparison.
+/// One command of a comparison, made anew for each round; what making it does is not counted.
 struct Entrant<'a> {
     name: &'a str,
-    command: Box<dyn Fn() -> Command + 'a>,
-    /// Run before each counted run, not counted.
-    reset: Box<dyn Fn() -> Result<(), String> + 'a>,
+    command: Box<dyn Fn(usize) -> Result<Command, String> + 'a>,
 }
 
 /// Compares `dbag verify`, `bdbag --validate full` and `bagit.py --validate --processes 2`.
@@ -27,13 +25,15 @@ pub fn verify(root: &Path, venv: &Path) -> Result<(), String> {
     for (files, length) in [(20_000, 50_000), (100_000, 1_000)] {
         let bag = root.join(format!("target/bench/verify-{files}x{length}"));
         make_bag(&bag, files, length, venv)?;
+        let (dbag, bagit, bdbag) =
+            (root.join("target/release/dbag"), venv.join("bin/bagit.py"), venv.join("bin/bdbag"));
         let entrants = [
-            entrant("dbag verify", || command(root.join("target/release/dbag"), &["verify"], &bag)),
-            entrant("bagit.py --validate --processes 2", || {
-                command(venv.join("bin/bagit.py"), &["--quiet", "--validate", "--processes", "2"], &bag)
+            entrant("dbag verify", |_| Ok(command(&dbag, &["verify"], &bag))),
+            entrant("bagit.py --validate --processes 2", |_| {
+                Ok(command(&bagit, &["--quiet", "--validate", "--processes", "2"], &bag))
             }),
-            entrant("bdbag --validate full", || {
-                command(venv.join("bin/bdbag"), &["--quiet", "--validate", "full"], &bag)
+            entrant("bdbag --validate full", |_| {
+                Ok(command(&bdbag, &["--quiet", "--validate", "full"], &bag))
             }),
         ];
         compare(&format!("{files} files of {length} B, md5 + sha256"), files, &entrants)?;
@@ -51,47 +51,38 @@ pub fn materialize(root: &Path, venv: &Path) -> Result<(), String> {
     make_files(&site, files, length)?;
     let holey = folder.join("holey");
     make_holey(&holey, &site, files, length, &server.url)?;
+    // A copy for each run, deleted only at the end: ext4 searches long for inodes where many were just freed.
     let work = folder.join("work");
-    let fresh = || {
-        let _ = fs_err::remove_dir_all(&work);
-        run(Command::new("cp").arg("-r").arg(&holey).arg(&work))
+    let _ = fs_err::remove_dir_all(&work);
+    fs_err::create_dir_all(&work).map_err(|error| error.to_string())?;
+    let fresh = |name: &str, round: usize| {
+        let copy = work.join(format!("{name}-{round}"));
+        run(Command::new("cp").arg("-r").arg(&holey).arg(&copy)).map(|()| copy)
     };
     let bdbag = venv.join("bin/bdbag");
-    let both = format!(
-        "'{0}' --quiet --resolve-fetch all '{1}' && '{0}' --quiet --validate full '{1}'",
-        bdbag.display(),
-        work.display()
-    );
-    let with_reset =
-        |name, command: Box<dyn Fn() -> Command>| Entrant { name, command, reset: Box::new(fresh) };
     let dbag = root.join("target/release/dbag");
     let entrants = [
-        with_reset("dbag materialize", {
-            let work = work.clone();
-            Box::new(move || command(dbag.clone(), &["materialize"], &work))
+        entrant("dbag materialize", |round| Ok(command(&dbag, &["materialize"], &fresh("dbag", round)?))),
+        entrant("bdbag --resolve-fetch all", |round| {
+            Ok(command(&bdbag, &["--quiet", "--resolve-fetch", "all"], &fresh("bdbag", round)?))
         }),
-        with_reset("bdbag --resolve-fetch all", {
-            let work = work.clone();
-            Box::new(move || command(bdbag.clone(), &["--quiet", "--resolve-fetch", "all"], &work))
+        entrant("bdbag --resolve-fetch all, then --validate full", |round| {
+            let script = "\"$0\" --quiet --resolve-fetch all \"$1\" && \"$0\" --quiet --validate full \"$1\"";
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]).arg(&bdbag).arg(fresh("both", round)?);
+            Ok(shell)
         }),
-        with_reset(
-            "bdbag --resolve-fetch all, then --validate full",
-            Box::new(move || {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &both]);
-                shell
-            }),
-        ),
     ];
     println!("| payload | tool | median s | files/s | times dbag |\n|---|---|---|---|---|");
-    compare(&format!("{files} remote files of {length} B, nginx on loopback"), files, &entrants)
+    compare(&format!("{files} remote files of {length} B, nginx on loopback"), files, &entrants)?;
+    fs_err::remove_dir_all(&work).map_err(|error| error.to_string())
 }
 
-fn entrant<'a>(name: &'a str, command: impl Fn() -> Command + 'a) -> Entrant<'a> {
-    Entrant { name, command: Box::new(command), reset: Box::new(|| Ok(())) }
+fn entrant<'a>(name: &'a str, command: impl Fn(usize) -> Result<Command, String> + 'a) -> Entrant<'a> {
+    Entrant { name, command: Box::new(command) }
 }
 
-fn command(program: PathBuf, arguments: &[&str], last: &Path) -> Command {
+fn command(program: &Path, arguments: &[&str], last: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg(last).stdout(Stdio::null()).stderr(Stdio::null());
     command
@@ -102,9 +93,9 @@ fn compare(payload: &str, files: usize, entrants: &[Entrant<'_>]) -> Result<(), 
     let mut times = vec![Vec::new(); entrants.len()];
     for round in 0..=RUNS {
         for (entrant, times) in entrants.iter().zip(&mut times) {
-            (entrant.reset)()?;
+            let mut command = (entrant.command)(round)?;
             let started = Instant::now();
-            run(&mut (entrant.command)())?;
+            run(&mut command)?;
             if round > 0 {
                 times.push(started.elapsed());
             }
