@@ -151,7 +151,10 @@ fn catalog(error: &CatalogError) -> ErrorKind {
 fn export(error: &ExportError) -> ErrorKind {
     match error {
         ExportError::BytesGone { .. } | ExportError::BadAsset { .. } => ErrorKind::Data,
-        ExportError::Exists(_) | ExportError::BadBaseUrl(_) | ExportError::NotAFolder(_) => ErrorKind::Usage,
+        ExportError::Exists(_)
+        | ExportError::BadBaseUrl(_)
+        | ExportError::NotAFolder(_)
+        | ExportError::IsAFolder(_) => ErrorKind::Usage,
         ExportError::Interrupted => ErrorKind::Unfinished,
         ExportError::Catalog(error) => catalog(error),
         ExportError::Bag(error) => bag(error),

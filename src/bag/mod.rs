@@ -26,6 +26,7 @@ pub use finding::{Code, Finding, Severity};
 pub use path::{BagPath, PathError};
 pub use reader::{Bag, ListedFile};
 pub use tagfile::BagInfo;
+pub(crate) use verify::check_oxum;
 pub use verify::{Verdict, VerifyOptions, VerifyReport, verify};
 pub use writer::{BagWriter, Compression};
 

@@ -104,7 +104,7 @@ pub fn verify(bag: &Bag, options: VerifyOptions, progress: &dyn Progress) -> Res
     }
     let listed: HashSet<&BagPath> = work.iter().map(|(_, file)| &file.path).collect();
     let present = check_payload_files(bag, &listed, &mut findings);
-    check_oxum(bag, &present, &to_fetch, &fetchable, &mut findings);
+    findings.extend(check_oxum(bag));
     check_names(bag, &mut findings);
     findings.extend(check_digests(bag, work, options, progress)?);
     findings.sort_unstable();
@@ -153,39 +153,33 @@ fn check_payload_files(bag: &Bag, listed: &HashSet<&BagPath>, findings: &mut Vec
     present
 }
 
-/// Payload-Oxum counts what is there and what is to be fetched; files of unknown length leave it open.
-fn check_oxum(
-    bag: &Bag,
-    present: &Tally,
-    to_fetch: &Tally,
-    fetchable: &HashMap<&BagPath, Option<u64>>,
-    findings: &mut Vec<Finding>,
-) {
-    let place = "bag-info.txt";
-    match bag.info().oxum() {
-        None => {}
-        Some(Err(text)) => {
-            findings.push(Finding::new(
-                Code::BadBagInfo,
-                place,
-                format!("Payload-Oxum {text:?} is not octets.files"),
-            ));
-        }
-        Some(Ok((bytes, files))) => {
-            let unknown = fetchable.iter().any(|(path, length)| length.is_none() && bag.file(path).is_none());
-            let found = (present.bytes.saturating_add(to_fetch.bytes), present.files + to_fetch.files);
-            // Writers that know no lengths leave remote files out of the count.
-            let alone = (present.bytes, present.files);
-            let holds = (bytes, files) == found || (bytes, files) == alone || unknown && files == found.1;
-            if !holds {
-                let message = format!(
-                    "Payload-Oxum says {bytes} bytes in {files} files, there are {} in {}",
-                    found.0, found.1
-                );
-                findings.push(Finding::new(Code::OxumMismatch, place, message));
-            }
-        }
+/// What is wrong with the Payload-Oxum. It counts what is there and what is to be fetched; files of unknown
+/// length leave the octets open, and writers that know no lengths leave remote files out.
+pub(crate) fn check_oxum(bag: &Bag) -> Option<Finding> {
+    let wrong = |code, message| Some(Finding::new(code, "bag-info.txt", message));
+    let said = match bag.info().oxum()? {
+        Ok(said) => said,
+        Err(text) => return wrong(Code::BadBagInfo, format!("Payload-Oxum {text:?} is not octets.files")),
+    };
+    let mut present = Tally::default();
+    bag.files.iter().filter(|file| file.path.is_payload()).for_each(|file| present.add(file.length));
+    let missing: HashMap<&BagPath, Option<u64>> = bag
+        .fetch()
+        .iter()
+        .filter(|entry| bag.file(&entry.path).is_none() && bag.listed(&entry.path).is_some())
+        .map(|entry| (&entry.path, entry.length))
+        .collect();
+    let mut all = Tally { files: present.files, bytes: present.bytes };
+    missing.values().for_each(|length| all.add(length.unwrap_or(0)));
+    let open = said.1 == all.files && missing.values().any(Option::is_none);
+    if open || [(all.bytes, all.files), (present.bytes, present.files)].contains(&said) {
+        return None;
     }
+    let message = format!(
+        "Payload-Oxum says {} bytes in {} files, there are {} in {}",
+        said.0, said.1, all.bytes, all.files
+    );
+    wrong(Code::OxumMismatch, message)
 }
 
 /// RFC 8493 §5.1.1, §5.2: names that some file systems take for one, and files that systems leave behind.

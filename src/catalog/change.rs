@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, Transaction, params_from_iter};
 
-use super::store::{find_table, is_name, load_model, sql_names, sqlite};
-use super::{CatalogError, quoted};
+use super::CatalogError;
+use super::sql::{find_table, is_name, load_model, quoted, sql_names, sqlite};
 use crate::model::{Model, Rid, RidPrefix, SYSTEM_COLUMNS, Snapshot, Table};
 use crate::tabular::Value;
 use crate::version::DatasetName;

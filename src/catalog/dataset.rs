@@ -4,8 +4,8 @@ use rusqlite::OptionalExtension;
 
 use super::read::rows_at;
 use super::selection::{member_rids, memberships};
-use super::store::{sql_names, sqlite};
-use super::{Catalog, CatalogError, Change, RowWriter, literal, quoted};
+use super::sql::{literal, quoted, sql_names, sqlite};
+use super::{Catalog, CatalogError, Change, RowWriter};
 use crate::model::{DERIVA_ML, Rid, Snapshot, Table, membership_table};
 use crate::tabular::Value;
 use crate::version::{Bump, DatasetName, DatasetVersion, VersionRef};

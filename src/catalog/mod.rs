@@ -8,6 +8,7 @@ mod change;
 mod dataset;
 mod read;
 mod selection;
+mod sql;
 mod store;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use change::{Change, RowWriter};
 pub use dataset::{DatasetDetails, DatasetSummary, Drift, MemberCount, Release, VersionDetails};
 pub use read::Row;
 pub use selection::{TableSelection, VersionSelection};
+pub(crate) use sql::{quoted, sentence};
 pub use store::{Catalog, Clock, CreateOptions};
 
 use crate::version::{DatasetName, DatasetVersion};
@@ -76,24 +78,4 @@ fn known(names: &[String], what: &str) -> String {
     } else {
         format!("{what}: {}", names.join(", "))
     }
-}
-
-/// SQLite's own words, without the statement and the offset that rusqlite adds.
-pub(crate) fn sentence(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
-            msg.clone()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// A name quoted for SQL.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text quoted for SQL.
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

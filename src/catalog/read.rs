@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::store::{sql_names, sqlite};
-use super::{Catalog, CatalogError, Change, quoted, sentence};
+use super::sql::{quoted, sentence, sql_names, sqlite};
+use super::{Catalog, CatalogError, Change};
 use crate::model::{Storage, Table};
 use crate::tabular::Value;
 

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::read::{Row, for_each_row, rows_at};
-use super::{Catalog, CatalogError, literal, quoted};
+use super::sql::{literal, quoted};
+use super::{Catalog, CatalogError};
 use crate::model::{DERIVA_ML, Model, Rid, Snapshot, Storage, Table};
 use crate::version::VersionRef;
 

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::CatalogError;
 use super::change::Change;
-use super::{CatalogError, quoted, sentence};
+use super::sql::{find_table, is_name, load_model, sqlite};
 use crate::model::{DERIVA_ML, Model, RidPrefix, Table, deriva_ml_schema};
 
 /// The number of the layout that this code writes. Older ones are read, newer ones refused.
@@ -214,60 +215,4 @@ impl Catalog {
     pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
         sqlite(&self.path, error)
     }
-}
-
-pub(super) fn load_model(connection: &Connection, path: &Path, number: i64) -> Result<Model, CatalogError> {
-    let sql = "SELECT json FROM dbag_model WHERE number <= ? ORDER BY number DESC LIMIT 1";
-    let json: String = connection.query_row(sql, [number], |row| row.get(0)).map_err(|e| sqlite(path, e))?;
-    serde_json::from_str(&json)
-        .map_err(|e| CatalogError::Corrupt { path: path.to_owned(), reason: format!("the model: {e}") })
-}
-
-pub(super) fn find_table<'m>(model: &'m Model, name: &str) -> Result<&'m Table, CatalogError> {
-    let exact = name.split_once(':').and_then(|(schema, table)| model.table(schema, table));
-    let mut named = model.tables_named(name);
-    if named.len() > 1 {
-        named.retain(|table| table.schema_name != DERIVA_ML);
-    }
-    exact.or_else(|| named.first().copied()).ok_or_else(|| CatalogError::NoSuchTable {
-        name: name.to_owned(),
-        tables: model
-            .tables()
-            .filter(|table| table.schema_name != DERIVA_ML)
-            .map(|table| table.table_name.clone())
-            .collect(),
-    })
-}
-
-/// Whether a text can name a schema or a table: letters, digits and `_`, starting with a letter.
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(char::is_alphabetic)
-        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
-        && text.len() <= 100
-}
-
-/// The error of a failed statement, told apart where a person can do something about it.
-pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
-    let path = path.to_owned();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy(path),
-        Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
-        Some(
-            ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::PermissionDenied
-            | ErrorCode::SystemIoFailure,
-        ) => CatalogError::Unwritable { path, reason: sentence(&error) },
-        Some(ErrorCode::NotADatabase) => {
-            CatalogError::NotACatalog { path, reason: "it is no SQLite file".into() }
-        }
-        Some(ErrorCode::DatabaseCorrupt) => CatalogError::Corrupt { path, reason: error.to_string() },
-        _ => CatalogError::Sqlite { path, source: error },
-    }
-}
-
-/// The SQL names of a table's live rows and of its superseded ones.
-pub(super) fn sql_names(table: &Table) -> (String, String) {
-    let name = table.qualified_name();
-    (quoted(&name), quoted(&format!("{name}@history")))
 }

@@ -24,14 +24,15 @@ pub(super) struct Verify {
     #[arg(long)]
     allow_holey: bool,
     /// Threads that hash [default: one for each core]
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
-    jobs: usize,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
 }
 
 impl Verify {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let bar = context.bar();
-        let report = verify(&Bag::open(&self.bag)?, VerifyOptions { jobs: self.jobs }, &bar)?;
+        let report =
+            verify(&Bag::open(&self.bag)?, VerifyOptions { jobs: self.jobs.unwrap_or(0).into() }, &bar)?;
         drop(bar);
         print(&report, context.printer)?;
         Ok(match report.verdict() {

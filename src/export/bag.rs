@@ -79,6 +79,9 @@ pub fn export(
         AssetMode::Embed => None,
         AssetMode::Remote(url) => Some(base_url(url)?),
     };
+    if options.output.is_dir() {
+        return Err(ExportError::IsAFolder(options.output.clone()));
+    }
     if options.output.exists() && !options.force {
         return Err(ExportError::Exists(options.output.clone()));
     }

@@ -30,6 +30,8 @@ pub enum ExportError {
     BadAsset { table: String, rid: String, reason: String },
     #[error("{0:?} can't be where assets are: --base-url takes an http or https URL without query")]
     BadBaseUrl(String),
+    #[error("{0} is a folder; name the file to write")]
+    IsAFolder(PathBuf),
     #[error("{0} is there already and is not a folder")]
     NotAFolder(PathBuf),
     #[error("interrupted")]

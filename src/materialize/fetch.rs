@@ -206,14 +206,20 @@ fn try_once(
             return Err(Miss::Wrong(Code::DigestMismatch, reason));
         }
     }
-    let target = file.path.below(root);
+    place(out, &file.path, root).map_err(Miss::Disk)?;
+    Ok(length)
+}
+
+/// Renames a whole and checked file to its place in the bag.
+pub(super) fn place(file: tempfile::NamedTempFile, path: &BagPath, root: &Path) -> io::Result<()> {
+    let target = path.below(root);
     if let Some(folder) = target.parent() {
-        fs_err::create_dir_all(folder).map_err(Miss::Disk)?;
+        fs_err::create_dir_all(folder)?;
     }
     // A temporary file is its owner's alone; what is fetched is as readable as what was unpacked.
-    share(out.as_file()).map_err(Miss::Disk)?;
-    out.persist(&target).map_err(|error| Miss::Disk(error.error))?;
-    Ok(length)
+    share(file.as_file())?;
+    file.persist(&target).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Gives a file the permissions that a newly created one would have.

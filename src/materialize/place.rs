@@ -1,15 +1,16 @@
 //! Where the bag comes from, where its folder is to be, and what of it is still to fetch.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fetch::{Wanted, fetch_all};
+use super::fetch::{Wanted, fetch_all, place};
 use super::{MaterializeError, MaterializeReport};
 use crate::bag::{
-    Bag, BagError, BagPath, Code, Finding, Folder, Progress, VerifyOptions, copy_container, verify,
+    Algorithm, Bag, BagError, BagPath, Code, Digest, Finding, Folder, ListedFile, NoProgress, Progress,
+    VerifyOptions, check_oxum, copy_container, hash_reader, verify,
 };
 use crate::transport::{Source, redacted};
 
@@ -32,16 +33,22 @@ pub fn materialize(
     source: &dyn Fn() -> std::io::Result<Box<dyn Source>>,
     progress: &dyn Progress,
 ) -> Result<MaterializeReport, MaterializeError> {
-    let root = if from.starts_with("http://") || from.starts_with("https://") {
+    let downloaded;
+    let path = if from.starts_with("http://") || from.starts_with("https://") {
         let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(from.to_owned()))?;
-        let archive = download(&url, options, source()?.as_ref(), progress)?;
-        unpack(&archive.path().join(file_name(&url)), options, progress)?
+        downloaded = download(&url, options, source()?.as_ref(), progress)?;
+        downloaded.path().join(file_name(&url))
     } else {
-        unpack(Path::new(from), options, progress)?
+        PathBuf::from(from)
     };
+    let original = Bag::open(&path)?;
+    let root = unpack(&original, &path, options, progress)?;
     let bag = Bag::from_container(Box::new(Folder::open(&root)?))?;
     let checked = verify(&bag, VerifyOptions::default(), progress)?;
     let mut findings = checked.findings;
+    if root != original.container().location() {
+        restore(&original, &bag, &root, &mut findings)?;
+    }
     let mut report = MaterializeReport {
         bag: root.clone(),
         payload_files: bag.payload().len() as u64,
@@ -68,9 +75,11 @@ pub fn materialize(
         // What was wrong with a file that has now been fetched, or has failed with a reason, is settled.
         let settled: HashSet<String> = wanted.iter().map(|file| file.path.to_string()).collect();
         findings.retain(|finding| !settled.contains(&finding.place));
-        if !settled.is_empty() {
-            findings.retain(|finding| finding.code != Code::OxumMismatch);
-        }
+    }
+    if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
+        // It was counted before anything was mended.
+        findings.retain(|finding| finding.code != Code::OxumMismatch);
+        findings.extend(check_oxum(&Bag::from_container(Box::new(Folder::open(&root)?))?));
     }
     report.findings = findings;
     Ok(report)
@@ -114,11 +123,11 @@ fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
 
 /// The bag's folder, copied out of its archive where it is not there yet.
 fn unpack(
+    bag: &Bag,
     from: &Path,
     options: &MaterializeOptions,
     progress: &dyn Progress,
 ) -> Result<PathBuf, MaterializeError> {
-    let bag = Bag::open(from)?;
     let target = match &options.to {
         Some(to) => to.clone(),
         None if from.is_dir() => return Ok(bag.container().location().to_owned()),
@@ -127,11 +136,45 @@ fn unpack(
     let empty =
         || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     if !target.exists() || empty() {
-        copy_container(&bag, &target, progress)?;
-    } else if !same_bag(&bag, &target) {
+        copy_container(bag, &target, progress)?;
+    } else if !same_bag(bag, &target) {
         return Err(MaterializeError::OtherBag(target));
     }
     Ok(target)
+}
+
+/// Takes what the folder lacks, or has wrong, from the bag that it was made of, if that has it right.
+fn restore(
+    original: &Bag,
+    bag: &Bag,
+    root: &Path,
+    findings: &mut Vec<Finding>,
+) -> Result<(), MaterializeError> {
+    let spoilt = |code| matches!(code, Code::FileMissing | Code::DigestMismatch | Code::FileUnreadable);
+    let wrong: HashSet<String> =
+        findings.iter().filter(|finding| spoilt(finding.code)).map(|finding| finding.place.clone()).collect();
+    let mut restored = HashSet::new();
+    for listed in bag.payload().iter().filter(|listed| wrong.contains(&listed.path.to_string())) {
+        if original.file(&listed.path).is_some() && copy_file(original, listed, root)? {
+            restored.insert(listed.path.to_string());
+        }
+    }
+    findings.retain(|finding| !restored.contains(&finding.place));
+    Ok(())
+}
+
+/// Copies one file and checks its digests on the way; false, with nothing changed, where they are not right.
+fn copy_file(original: &Bag, listed: &ListedFile, root: &Path) -> Result<bool, MaterializeError> {
+    let mut temporary = tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempfile_in(root)?;
+    original.container().read(&listed.path, &mut |reader| std::io::copy(reader, &mut temporary).map(drop))?;
+    temporary.seek(SeekFrom::Start(0))?;
+    let algorithms: Vec<Algorithm> = listed.digests.iter().map(Digest::algorithm).collect();
+    let (_, digests) = hash_reader(&mut temporary, &algorithms, &mut vec![0; 1 << 16], &NoProgress)?;
+    if digests != listed.digests {
+        return Ok(false);
+    }
+    place(temporary, &listed.path, root)?;
+    Ok(true)
 }
 
 /// Whether a folder holds this very bag: the same manifests and fetch.txt, byte for byte.

@@ -51,6 +51,22 @@ fn a_folder_a_zip_and_a_url_end_in_the_same_bag() {
 }
 
 #[test]
+fn what_the_archive_holds_is_taken_from_it_again() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "1"), ("b", "2"), ("c", "3")])
+        .add("bag-info.txt", "Payload-Oxum: 3.3\n")
+        .zip(&sandbox.path("bag.zip"));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
+    let before = tree(&sandbox.path("out"));
+    fs_err::remove_file(sandbox.path("out/data/a")).unwrap();
+    fs_err::write(sandbox.path("out/data/b"), "22").unwrap();
+    // The folder alone can't be mended, the archive has what it lacks.
+    sandbox.dbag(&["materialize", "out"]).expect(1);
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
+    assert!(tree(&sandbox.path("out")) == before);
+}
+
+#[test]
 fn a_folder_with_something_else_in_it_is_left_alone() {
     let sandbox = Sandbox::new();
     HandBag::new("1.0", &[("x", "1")]).zip(&sandbox.path("bag.zip"));
