@@ -3,12 +3,13 @@
 //! Owns which files are fetched, from where, and when one counts as done: only when its digest was seen. Every step
 //! can be run again; what is there and right is not fetched twice. It never sends credentials.
 
+mod complete;
 mod fetch;
 mod place;
 
 use std::path::PathBuf;
 
-pub use place::{MaterializeOptions, materialize};
+pub use complete::{MaterializeOptions, materialize};
 
 use crate::bag::{BagError, BagPath, Code, Finding, Severity};
 use crate::transport::TransportError;

@@ -55,13 +55,13 @@ fn what_the_archive_holds_is_taken_from_it_again() {
     let sandbox = Sandbox::new();
     HandBag::new("1.0", &[("a", "1"), ("b", "2"), ("c", "3")])
         .add("bag-info.txt", "Payload-Oxum: 3.3\n")
+        .add("fetch.txt", "http://127.0.0.1:1/a\t1\tdata/a\n")
         .zip(&sandbox.path("bag.zip"));
     sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
     let before = tree(&sandbox.path("out"));
     fs_err::remove_file(sandbox.path("out/data/a")).unwrap();
     fs_err::write(sandbox.path("out/data/b"), "22").unwrap();
-    // The folder alone can't be mended, the archive has what it lacks.
-    sandbox.dbag(&["materialize", "out"]).expect(1);
+    // The folder alone can't be mended; the archive has what it lacks, also what could be fetched.
     sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
     assert!(tree(&sandbox.path("out")) == before);
 }
@@ -200,6 +200,9 @@ fn an_invalid_description_is_not_worth_a_request() {
         bag.write(&sandbox.path(name));
         sandbox.dbag(&["materialize", name]).expect(1);
         nothing_fetched(&sandbox.path(name));
+        bag.zip(&sandbox.path("bag.zip"));
+        sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(1);
+        assert!(name == "tag digest" || !sandbox.path("out").exists(), "{name}");
     }
     assert_eq!(server.requests(), Vec::<String>::new());
     assert!(!sandbox.path("pwned").exists());
