@@ -92,6 +92,10 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Query(QueryError::NotFetched { .. })
+            | Self::Open(OpenError::Query(QueryError::NotFetched { .. })) => {
+                Some("fetch it with: dbag materialize")
+            }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
@@ -125,7 +129,7 @@ fn io(error: &io::Error) -> ErrorKind {
 
 fn bag(error: &BagError) -> ErrorKind {
     match error {
-        BagError::NotFound(_) | BagError::Exists(_) => ErrorKind::Usage,
+        BagError::NotFound(_) | BagError::Exists(_) | BagError::Remote => ErrorKind::Usage,
         BagError::NotABag { .. } | BagError::Archive { .. } | BagError::Refused { .. } => ErrorKind::Data,
         BagError::Interrupted => ErrorKind::Unfinished,
         BagError::Io(error) => io(error),
@@ -173,6 +177,7 @@ fn ingest(error: &IngestError) -> ErrorKind {
         | IngestError::OtherType { .. }
         | IngestError::OtherKey { .. }
         | IngestError::AssetTable { .. }
+        | IngestError::Reserved { .. }
         | IngestError::NotAnAssetTable { .. } => ErrorKind::Usage,
         IngestError::Interrupted => ErrorKind::Unfinished,
         IngestError::Catalog(error) => catalog(error),
@@ -192,9 +197,13 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
 
 fn query(error: &QueryError) -> ErrorKind {
     match error {
-        QueryError::Sql { .. } | QueryError::NotReadOnly(_) => ErrorKind::Usage,
+        QueryError::Sql { .. } | QueryError::NoTable { .. } | QueryError::NotReadOnly => ErrorKind::Usage,
         QueryError::Csv { source, .. } => csv(source),
+        QueryError::NotFetched { .. } => ErrorKind::Unfinished,
         QueryError::BadValue { .. }
+        | QueryError::Missing { .. }
+        | QueryError::Unlisted { .. }
+        | QueryError::BadBag { .. }
         | QueryError::Damaged { .. }
         | QueryError::BadSchema { .. }
         | QueryError::ColumnClash { .. } => ErrorKind::Data,

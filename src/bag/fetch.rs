@@ -1,6 +1,6 @@
 //! `fetch.txt`: files that are elsewhere, one URL, length and path a line (RFC 8493 §2.2.3).
 
-use super::manifest::Reading;
+use super::manifest::{ENOUGH, Reading};
 use super::tagfile::lines;
 use super::{BagPath, Code, Finding, path};
 
@@ -27,7 +27,14 @@ impl FetchEntry {
 /// Parses the decoded text; whatever is wrong is added to `findings`. Several lines for one path are kept.
 pub(super) fn parse(text: &str, reading: &Reading<'_>, findings: &mut Vec<Finding>) -> Vec<FetchEntry> {
     let mut entries = Vec::new();
+    let before = findings.len();
     for (index, line) in lines(text).enumerate() {
+        if findings.len() - before >= ENOUGH {
+            let message =
+                format!("there are more than {ENOUGH} findings in this file; the rest was not read");
+            findings.push(Finding::new(Code::BadFetchLine, format!("fetch.txt:{}", index + 1), message));
+            break;
+        }
         match parse_line(line, reading) {
             Ok(entry) => entries.push(entry),
             Err((code, message)) => {

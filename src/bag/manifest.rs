@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::tagfile::lines;
 use super::{Algorithm, BagPath, Code, Digest, Finding, path};
 
+/// Findings in one tag file after which it is not worth reading on: a small archive may hold a huge one.
+pub(super) const ENOUGH: usize = 10_000;
+
 /// One manifest, its paths decoded by the rule of the bag's version.
 pub(super) struct Manifest {
     pub(super) algorithm: Algorithm,
@@ -52,8 +55,15 @@ impl Manifest {
         findings: &mut Vec<Finding>,
     ) -> Self {
         let mut entries = BTreeMap::new();
+        let before = findings.len();
         for (index, line) in lines(text).enumerate() {
             let place = || format!("{name}:{}", index + 1);
+            if findings.len() - before >= ENOUGH {
+                let message =
+                    format!("there are more than {ENOUGH} findings in this file; the rest was not read");
+                findings.push(Finding::new(Code::BadManifestLine, place(), message));
+                break;
+            }
             match parse_line(line, algorithm, lists, reading) {
                 Err((code, message)) => findings.push(Finding::new(code, place(), message)),
                 Ok((path, digest, notes)) => {

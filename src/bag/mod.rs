@@ -16,7 +16,7 @@ mod tagfile;
 mod verify;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use container::{Container, FileEntry, Folder, Listing, ZipFile, open_container};
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
@@ -36,6 +36,9 @@ pub enum BagError {
     /// Nothing is there.
     #[error("{0} does not exist")]
     NotFound(PathBuf),
+    /// A URL where only what is on this machine can be read.
+    #[error("a bag at a URL can't be read in place; fetch it with: dbag materialize URL")]
+    Remote,
     /// There is something, but it is no bag.
     #[error("{path} is not a bag: {reason}")]
     NotABag {
@@ -69,6 +72,19 @@ pub enum BagError {
     /// Reading or writing failed; the error names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl BagError {
+    /// The same error, said of another place.
+    pub(crate) fn at(self, place: &Path) -> Self {
+        let path = place.to_owned();
+        match self {
+            Self::NotABag { reason, .. } => Self::NotABag { path, reason },
+            Self::Archive { reason, .. } => Self::Archive { path, reason },
+            Self::Refused { reason, .. } => Self::Refused { path, reason },
+            other => other,
+        }
+    }
 }
 
 /// Says how far long work has come, and whether it should stop.

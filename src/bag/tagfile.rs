@@ -99,7 +99,8 @@ impl Declaration {
         let Some((major, minor)) = numbers else {
             return Err(format!("bagit.txt declares version {version:?}, which is not of the form M.N"));
         };
-        if major > 1 {
+        let known = (major, minor) == (1, 0) || major == 0 && (93..=97).contains(&minor);
+        if !known {
             return Err(format!("bagit.txt declares BagIt {version}; versions 0.93 to 1.0 are known"));
         }
         let encoding = lines.next().and_then(|line| element(line, "Tag-File-Character-Encoding"));

@@ -44,7 +44,8 @@ impl Compression {
 
 /// Builds one bag. Payload first, [`BagWriter::finish`] last.
 pub struct BagWriter<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    /// Gone once the bag is finished.
+    zip: Option<ZipWriter<W>>,
     root: String,
     algorithms: Vec<Algorithm>,
     manifest: Vec<(BagPath, Vec<Digest>)>,
@@ -57,7 +58,7 @@ impl<W: Write + Seek> BagWriter<W> {
     /// Starts a bag whose base folder is `root`, with one manifest for each algorithm.
     pub fn new(out: W, root: &str, algorithms: &[Algorithm]) -> Result<Self, BagError> {
         let mut writer = Self {
-            zip: ZipWriter::new(out),
+            zip: Some(ZipWriter::new(out)),
             root: root.to_owned(),
             algorithms: algorithms.to_vec(),
             manifest: Vec::new(),
@@ -115,7 +116,8 @@ impl<W: Write + Seek> BagWriter<W> {
                 Compression::Deflate,
             )?;
         }
-        self.zip.finish().map_err(|error| BagError::Io(error.into()))
+        let zip = self.zip.take().ok_or_else(ended)?;
+        zip.finish().map_err(|error| BagError::Io(error.into()))
     }
 
     fn tag(&mut self, name: &str, text: &str) -> Result<(), BagError> {
@@ -148,7 +150,8 @@ impl<W: Write + Seek> BagWriter<W> {
                 options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL))
             }
         };
-        self.zip.start_file(format!("{}/{name}", self.root), options).map_err(io::Error::from)?;
+        let zip = self.zip.as_mut().ok_or_else(ended)?;
+        zip.start_file(format!("{}/{name}", self.root), options).map_err(io::Error::from)?;
         let mut hasher = MultiHasher::new(&self.algorithms);
         let mut length = 0;
         loop {
@@ -157,8 +160,21 @@ impl<W: Write + Seek> BagWriter<W> {
                 return Ok((length, hasher.finish()));
             }
             hasher.update(&self.buffer[..n]);
-            self.zip.write_all(&self.buffer[..n])?;
+            zip.write_all(&self.buffer[..n])?;
             length += n as u64;
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the bag was finished already")
+}
+
+impl<W: Write + Seek> Drop for BagWriter<W> {
+    /// An archive that failed half-way is thrown away by its owner; ending it would only fail again, aloud.
+    fn drop(&mut self) {
+        if let Some(zip) = self.zip.take() {
+            std::mem::forget(zip);
         }
     }
 }

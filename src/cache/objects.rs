@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bag::{Algorithm, Digest, MultiHasher, Progress};
+use crate::bag::{Algorithm, Digest, MultiHasher, Progress, hash_reader};
 
 /// Files up to this many octets are read whole, so that one that is stored already is not written again.
 const SMALL: u64 = 8 << 20;
@@ -27,6 +27,15 @@ pub struct Stored {
     pub length: u64,
     /// Whether it was not there before.
     pub new: bool,
+}
+
+impl Stored {
+    /// What a file would be stored as.
+    pub fn of(source: &Path, progress: &dyn Progress) -> io::Result<Self> {
+        let mut file = fs_err::File::open(source)?;
+        let (length, digests) = hash_reader(&mut file, &ALGORITHMS, &mut vec![0; BUFFER], progress)?;
+        Ok(Self { md5: digests[0], sha256: digests[1], length, new: false })
+    }
 }
 
 impl ObjectStore {
@@ -94,7 +103,9 @@ impl ObjectStore {
         hasher.update(bytes);
         let digests = hasher.finish();
         let length = bytes.len() as u64;
-        if self.has(&digests[1], length) {
+        if self.has(&digests[1], length)
+            && fs_err::read(self.path(&digests[1])).is_ok_and(|there| there == bytes)
+        {
             return Ok(Stored { md5: digests[0], sha256: digests[1], length, new: false });
         }
         let mut temporary = self.temporary()?;
@@ -110,8 +121,8 @@ impl ObjectStore {
         length: u64,
         progress: &dyn Progress,
     ) -> io::Result<bool> {
-        if target.has(sha256, length) {
-            progress.bytes(length);
+        // A length alone proves nothing; what is damaged is copied again.
+        if target.has(sha256, length) && Stored::of(&target.path(sha256), progress)?.sha256 == *sha256 {
             return Ok(false);
         }
         let source = self.path(sha256);

@@ -67,6 +67,8 @@ impl ToSql for Value {
             Self::Null => ValueRef::Null,
             Self::Boolean(value) => ValueRef::Integer(i64::from(*value)),
             Self::Integer(value) => ValueRef::Integer(*value),
+            // SQLite has no NaN: it would become NULL.
+            Self::Float(value) if value.is_nan() => ValueRef::Text(b"NaN"),
             Self::Float(value) => ValueRef::Real(*value),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
         }))
@@ -257,13 +259,16 @@ fn check_table(model: &Model, table: &Table) -> Result<(), CatalogError> {
         if column.name.contains('\0') {
             return bad("it holds a NUL");
         }
+        if table.own_columns().any(|own| std::ptr::eq(own, column))
+            && SYSTEM_COLUMNS.iter().any(|system| system.eq_ignore_ascii_case(&column.name))
+        {
+            return bad("it is one of the system columns RID, RCT, RMT, RCB and RMB, which every table has");
+        }
         if column.name.starts_with("dbag:") {
             return bad("names that start with dbag: are kept for dbag");
         }
         if !seen.insert(column.name.to_ascii_lowercase()) {
-            return bad(
-                "another column differs from it only in case, and every table has RID, RCT, RMT, RCB and RMB",
-            );
+            return bad("another column has the same name, or one that differs only in case");
         }
     }
     Ok(())

@@ -311,8 +311,9 @@ impl Catalog {
 /// A table whose rows can be members: not one of the `deriva-ml` schema.
 fn element_table(change: &Change<'_>, name: &str) -> Result<Table, CatalogError> {
     let table = change.table(name)?;
-    if table.schema_name == DERIVA_ML {
-        let tables = change.model().tables().filter(|table| table.schema_name != DERIVA_ML);
+    if table.schema_name == DERIVA_ML || table.is_membership() {
+        let tables =
+            change.model().tables().filter(|table| table.schema_name != DERIVA_ML && !table.is_membership());
         return Err(CatalogError::NoSuchTable {
             name: name.to_owned(),
             tables: tables.map(|table| table.table_name.clone()).collect(),

@@ -38,6 +38,10 @@ pub enum CatalogError {
     NoSuchTable { name: String, tables: Vec<String> },
     #[error("{0:?} can't name a table: names are letters, digits and '_', and start with a letter")]
     BadTableName(String),
+    #[error(
+        "{0:?} can't name your schema: names are letters, digits and '_', start with a letter, and are not deriva-ml or public"
+    )]
+    BadSchemaName(String),
     #[error("there is a table {0} already")]
     TableExists(String),
     #[error("{column:?} can't be a column of {table}: {reason}")]

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::sql::{quoted, sentence, sql_names, sqlite};
+use super::sql::{literal, quoted, sentence, sql_names, sqlite};
 use super::{Catalog, CatalogError, Change};
 use crate::model::{Storage, Table};
 use crate::tabular::Value;
@@ -49,6 +49,7 @@ fn value(cell: ValueRef<'_>, storage: Storage) -> Value {
         ValueRef::Integer(value) if storage == Storage::Boolean => Value::Boolean(value != 0),
         ValueRef::Integer(value) => Value::Integer(value),
         ValueRef::Real(value) => Value::Float(value),
+        ValueRef::Text(b"NaN") if storage == Storage::Float => Value::Float(f64::NAN),
         ValueRef::Text(text) | ValueRef::Blob(text) => {
             Value::Text(String::from_utf8_lossy(text).into_owned())
         }
@@ -80,6 +81,20 @@ impl Change<'_> {
         let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
         let sql = format!("SELECT {} FROM {live}", names.join(", "));
         for_each_row(self.transaction(), self.path(), &sql, &storage, f)
+    }
+
+    /// A row's own columns in the model's order.
+    pub fn own_values(&self, table: &Table, rid: &str) -> Result<Row, CatalogError> {
+        let (live, _) = sql_names(table);
+        let names: Vec<String> = table.own_columns().map(|column| quoted(&column.name)).collect();
+        let storage: Vec<Storage> = table.own_columns().map(|column| column.column_type.storage()).collect();
+        let sql = format!("SELECT {} FROM {live} WHERE \"RID\" = {}", names.join(", "), literal(rid));
+        let mut found = Err(CatalogError::NoSuchRow(rid.to_owned()));
+        for_each_row(self.transaction(), self.path(), &sql, &storage, |row| {
+            found = Ok(row);
+            Ok::<_, CatalogError>(())
+        })?;
+        found
     }
 
     /// The RIDs of the rows for which an SQL condition holds, sorted.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::CatalogError;
@@ -61,6 +62,18 @@ impl Default for CreateOptions {
     }
 }
 
+impl CreateOptions {
+    /// Refuses a schema's name that can't be one.
+    pub fn check(&self) -> Result<(), CatalogError> {
+        let taken = [DERIVA_ML, "public"].contains(&self.schema.as_str());
+        if taken || !is_name(&self.schema) {
+            Err(CatalogError::BadSchemaName(self.schema.clone()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// An open catalog. Several processes may hold one; writes take turns.
 pub struct Catalog {
     pub(super) connection: Connection,
@@ -78,9 +91,7 @@ impl Catalog {
         if path.exists() {
             return Err(CatalogError::Exists(path.to_owned()));
         }
-        if !is_name(&options.schema) || options.schema == DERIVA_ML {
-            return Err(CatalogError::BadTableName(options.schema.clone()));
-        }
+        options.check()?;
         // Built aside and renamed, so that a catalog is whole or not there.
         let folder = path.parent().unwrap_or(Path::new("."));
         let temporary = tempfile::Builder::new().prefix(".catalog-").tempfile_in(folder)?;
@@ -127,6 +138,8 @@ impl Catalog {
     fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(path, e);
         connection.busy_timeout(BUSY).map_err(fail)?;
+        // A misspelt column in double quotes is an error, not a text.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(fail)?;
         let pragma =
             |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
         if pragma("application_id")? != APPLICATION_ID {
@@ -199,6 +212,23 @@ impl Catalog {
         command: &str,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let (result, change) = self.begin(f)?;
+        change.commit(command)?;
+        Ok(result)
+    }
+
+    /// Runs `f` as [`Catalog::change`] would, and takes everything back.
+    pub fn rehearse<T, E: From<CatalogError>>(
+        &mut self,
+        f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin(f).map(|(result, _)| result)
+    }
+
+    fn begin<T, E: From<CatalogError>>(
+        &mut self,
+        f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<(T, Change<'_>), E> {
         let path = self.path.clone();
         let now = self.clock.micros();
         let (actor, prefix) = (self.actor.clone(), self.prefix.clone());
@@ -208,8 +238,7 @@ impl Catalog {
             .map_err(|e| sqlite(&path, e))?;
         let mut change = Change::begin(transaction, path, now, prefix, actor)?;
         let result = f(&mut change)?;
-        change.commit(command)?;
-        Ok(result)
+        Ok((result, change))
     }
 
     pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::printer::count;
 use super::{Context, Outcome};
+use crate::Error;
 use crate::catalog::{DatasetDetails, DatasetSummary};
 use crate::version::DatasetName;
 
@@ -27,7 +28,7 @@ enum DatasetCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  dbag dataset create digits -d \"Handwritten digits\"")]
 struct Create {
-    /// Its name: letters, digits, '_', '-' and '.'
+    /// Its name: at most 100 letters, digits, '_', '-' and '.', the first a letter
     name: DatasetName,
     /// What it is
     #[arg(short, long, default_value = "", value_name = "TEXT")]
@@ -45,7 +46,7 @@ struct Add {
     /// The dataset
     name: DatasetName,
     /// Rows by their RID
-    #[arg(value_name = "RID", required_unless_present = "tables")]
+    #[arg(value_name = "RID")]
     rids: Vec<String>,
     /// All rows of a table (repeatable)
     #[arg(long = "table", value_name = "TABLE", conflicts_with = "rids")]
@@ -90,6 +91,9 @@ impl Create {
 
 impl Add {
     fn run(&self, context: &Context) -> Outcome {
+        if self.rids.is_empty() && self.tables.is_empty() {
+            return Err(Error::Usage("say which rows: their RIDs, or --table TABLE".into()));
+        }
         let mut workspace = context.workspace()?;
         let catalog = &mut workspace.catalog;
         let (added, present) = if self.rids.is_empty() {

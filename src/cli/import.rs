@@ -29,16 +29,17 @@ pub(super) struct Import {
     /// The type of a column, instead of the guessed one (repeatable)
     #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = column_type)]
     types: Vec<(String, ColumnType)>,
-    /// Columns that together tell a new table's rows apart [default: whole rows do]
+    /// Columns that together tell a new table's rows apart (repeatable, or comma-separated) [default: whole rows do]
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     key: Vec<String>,
-    /// Give rows whose key is known (files: whose path is known) the new values
+    /// Give rows whose key is known (files: whose path is known) the new values; columns that the file does not
+    /// have keep theirs
     #[arg(long)]
     update: bool,
     /// Take hidden files of a folder too
     #[arg(long)]
     hidden: bool,
-    /// Only show the columns and types, import nothing
+    /// Only check the input and show what would be done
     #[arg(long)]
     dry_run: bool,
 }
@@ -54,7 +55,10 @@ impl Import {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let mut workspace = context.workspace()?;
         let bar = context.bar();
-        let metadata = fs_err::metadata(&self.path)?;
+        let metadata = fs_err::metadata(&self.path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::Usage(format!("{} does not exist", self.path.display())),
+            _ => Error::Io(error),
+        })?;
         let report = if metadata.is_dir() {
             if !self.types.is_empty() || !self.key.is_empty() {
                 return Err(Error::Usage(
@@ -89,30 +93,28 @@ impl Import {
 fn print(report: &ImportReport, context: &Context) -> Outcome {
     let printer = context.printer;
     let table = report.table.rsplit(':').next().unwrap_or(&report.table);
-    if report.created {
+    if report.created || report.dry_run {
         let columns: Vec<String> =
             report.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-        printer.line(format!(
-            "{} {table}: {}",
-            if report.dry_run { "Would make" } else { "Made" },
-            columns.join(", ")
-        ))?;
+        let verb = match (report.created, report.dry_run) {
+            (true, true) => "Would make ",
+            (true, false) => "Made ",
+            (false, _) => "",
+        };
+        printer.line(format!("{verb}{table}: {}", columns.join(", ")))?;
     }
-    if report.dry_run {
-        printer.line("Nothing was imported (--dry-run)")?;
-    } else {
-        let mut parts = vec![count(report.added, "new row")];
-        if report.updated > 0 {
-            parts.push(format!("{} updated", report.updated));
-        }
-        if report.unchanged > 0 {
-            parts.push(format!("{} already there", report.unchanged));
-        }
-        if report.skipped > 0 {
-            parts.push(format!("{} passed over (hidden, links, devices)", report.skipped));
-        }
-        printer.line(format!("{table}: {}", parts.join(", ")))?;
+    let mut parts = vec![count(report.added, "new row")];
+    if report.updated > 0 {
+        parts.push(format!("{} updated", report.updated));
     }
+    if report.unchanged > 0 {
+        parts.push(format!("{} already there", report.unchanged));
+    }
+    if report.skipped > 0 {
+        parts.push(format!("{} passed over (hidden, links, devices)", report.skipped));
+    }
+    let end = if report.dry_run { "; nothing was imported (--dry-run)" } else { "" };
+    printer.line(format!("{table}: {}{end}", parts.join(", ")))?;
     let columns: Vec<_> =
         report.columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
     printer.document(&json!({

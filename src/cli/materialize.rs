@@ -84,7 +84,7 @@ fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
     printer.document(&json!({
         "bag": report.bag.display().to_string(),
         "whole": report.is_whole(),
-        "payload_files": report.payload_files,
+        "listed_files": report.payload_files,
         "present_files": report.present_files,
         "fetched_files": report.fetched_files,
         "fetched_bytes": report.fetched_bytes,

@@ -95,9 +95,16 @@ impl Context {
 /// Runs the command line `arguments` (the program's name first) and returns the exit code:
 /// 0 done, 1 the data is not right, 2 wrong use, 3 the environment failed, 4 unfinished but right so far, 70 a bug.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
+            if error.use_stderr() && words.iter().any(|word| word == "--json") {
+                let text = error.to_string();
+                let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                let document = json!({"error": {"kind": "usage", "message": message, "hint": null}});
+                let _ = Printer::new(true).document(&document);
+            }
             // Help and version are answers; all else is wrong use. A closed pipe is no one's fault.
             let _ = error.print();
             return if error.use_stderr() { 2 } else { 0 };

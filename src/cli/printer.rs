@@ -24,7 +24,7 @@ impl Printer {
         if self.json {
             return Ok(());
         }
-        writeln!(io::stdout().lock(), "{}", text.as_ref())
+        writeln!(io::stdout().lock(), "{}", printable(text.as_ref()))
     }
 
     /// Prints the answer's document, if the answer is JSON.
@@ -45,14 +45,18 @@ impl Printer {
         let mut stderr = io::stderr().lock();
         let red = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (start, end) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        let printable: String =
-            message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        let printable = printable(message);
         // There is no one left to tell if standard error is gone.
         let _ = writeln!(stderr, "{start}error{end}: {printable}");
         if let Some(hint) = hint {
             let _ = writeln!(stderr, "hint: {hint}");
         }
     }
+}
+
+/// A text whose control characters can't play with a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// A length for people: `999 B`, `1.5 kB`, `2.0 GB`.

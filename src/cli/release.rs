@@ -17,7 +17,7 @@ pub(super) struct Release {
     #[command(flatten)]
     bump: BumpFlags,
     /// What has changed, and why
-    #[arg(short, long, value_name = "NOTE")]
+    #[arg(short, long, value_name = "NOTE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     message: String,
 }
 

@@ -11,6 +11,7 @@ use crate::bag::{Algorithm, BagPath, BagWriter, Compression, Digest, NoProgress,
 use crate::cache::ObjectStore;
 use crate::catalog::{Catalog, TableSelection, VersionSelection};
 use crate::tabular::{CsvWriter, Value};
+use crate::transport::redacted_text;
 use crate::version::VersionRef;
 
 /// MD5 for Deriva's tools, SHA-256 for everyone.
@@ -120,7 +121,7 @@ pub fn export(
 
 /// The URL below which assets are, ending in `/`.
 fn base_url(text: &str) -> Result<Url, ExportError> {
-    let bad = || ExportError::BadBaseUrl(text.to_owned());
+    let bad = || ExportError::BadBaseUrl(redacted_text(text));
     let mut url = Url::parse(text).map_err(|_| bad())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
     if !plain || !url.username().is_empty() || url.password().is_some() {

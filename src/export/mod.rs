@@ -28,7 +28,9 @@ pub enum ExportError {
     BytesGone { table: String, rid: String, filename: String, path: PathBuf },
     #[error("{table} {rid} can't be exported: {reason}")]
     BadAsset { table: String, rid: String, reason: String },
-    #[error("{0:?} can't be where assets are: --base-url takes an http or https URL without query")]
+    #[error(
+        "{0:?} can't be where assets are: --base-url takes an http or https URL without user, password and query"
+    )]
     BadBaseUrl(String),
     #[error("{0} is a folder; name the file to write")]
     IsAFolder(PathBuf),

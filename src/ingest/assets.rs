@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use walkdir::WalkDir;
 
-use super::{ImportReport, IngestError};
+use super::{ImportReport, IngestError, check_name};
 use crate::bag::Progress;
 use crate::cache::{ObjectStore, Stored};
 use crate::catalog::{Catalog, Change, RowWriter};
@@ -45,14 +45,11 @@ pub fn import_folder(
         return Err(IngestError::EmptyFolder(import.path.to_owned()));
     }
     let mut report = ImportReport { skipped, ..ImportReport::new(&shape, created, import.dry_run) };
-    if import.dry_run {
-        return Ok(report);
-    }
-    let stored = store(&files, objects, progress)?;
+    let stored = store(&files, (!import.dry_run).then_some(objects), progress)?;
     // The bytes must outlive a power failure before any row speaks of them.
     objects.finish()?;
     let command = format!("dbag import {} --table {}", import.path.display(), import.table);
-    catalog.change(&command, |change| {
+    let record_all = |change: &mut Change<'_>| {
         // Another process may have made the table while the bytes were being stored.
         let known = change.model().table(&schema, import.table).cloned();
         let new = known.is_none();
@@ -61,13 +58,24 @@ pub fn import_folder(
             change.put_table(table.clone())?;
         }
         record(change, &table, &files, &stored, import, &mut report)
-    })?;
+    };
+    if import.dry_run {
+        catalog.rehearse(record_all)?;
+    } else {
+        catalog.change(&command, record_all)?;
+    }
     Ok(report)
 }
 
 /// The table that is there, if it holds files, or a new one.
 fn asset_shape(known: Option<Table>, import: &AssetImport<'_>, schema: &str) -> Result<Table, IngestError> {
-    let table = known.unwrap_or_else(|| asset_table(schema, import.table));
+    let table = match known {
+        Some(table) => table,
+        None => {
+            check_name(import.table)?;
+            asset_table(schema, import.table)
+        }
+    };
     if table.is_asset() {
         Ok(table)
     } else {
@@ -112,7 +120,9 @@ fn list(import: &AssetImport<'_>) -> Result<(Vec<Found>, u64), IngestError> {
     let mut walk = WalkDir::new(import.path).min_depth(1).into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry.map_err(std::io::Error::from)?;
-        let hidden = !import.hidden && entry.file_name().as_encoded_bytes().starts_with(b".");
+        // A workspace is never imported into itself, nor into another.
+        let workspace = entry.file_name() == ".dbag";
+        let hidden = workspace || !import.hidden && entry.file_name().as_encoded_bytes().starts_with(b".");
         if entry.file_type().is_dir() {
             if hidden {
                 walk.skip_current_dir();
@@ -134,9 +144,10 @@ fn list(import: &AssetImport<'_>) -> Result<(Vec<Found>, u64), IngestError> {
     Ok((files, skipped))
 }
 
+/// Hashes the files, and keeps their bytes where there is a store for them.
 fn store(
     files: &[Found],
-    objects: &ObjectStore,
+    objects: Option<&ObjectStore>,
     progress: &dyn Progress,
 ) -> Result<Vec<Stored>, IngestError> {
     progress.begin("storing", files.len() as u64, files.iter().map(|file| file.length).sum());
@@ -146,7 +157,10 @@ fn store(
             if progress.cancelled() {
                 return Err(IngestError::Interrupted);
             }
-            let stored = objects.put(&file.path, progress)?;
+            let stored = match objects {
+                Some(objects) => objects.put(&file.path, progress)?,
+                None => Stored::of(&file.path, progress)?,
+            };
             progress.file();
             Ok(stored)
         };

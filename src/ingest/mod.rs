@@ -12,8 +12,17 @@ pub use assets::{AssetImport, import_folder};
 pub use table::{TableImport, import_csv};
 
 use crate::catalog::CatalogError;
-use crate::model::Table;
+use crate::model::{Table, deriva_ml_schema};
 use crate::tabular::{CsvError, ValueError};
+
+/// Refuses to make tables whose names dbag and deriva-ml need for their own.
+fn check_name(table: &str) -> Result<(), IngestError> {
+    let own = deriva_ml_schema().iter().any(|own| own.table_name.eq_ignore_ascii_case(table));
+    if own || table.to_ascii_lowercase().starts_with("dataset_") {
+        return Err(IngestError::Reserved { table: table.to_owned() });
+    }
+    Ok(())
+}
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +88,8 @@ pub enum IngestError {
     OtherType { table: String, column: String, has: String, asked: String },
     #[error("{table} has the key {has}, not {asked}")]
     OtherKey { table: String, has: String, asked: String },
+    #[error("{table} is a name that dbag keeps for datasets and their members; choose another for the table")]
+    Reserved { table: String },
     #[error("{table} holds files; import a folder into it")]
     AssetTable { table: String },
     #[error(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ImportReport, IngestError};
+use super::{ImportReport, IngestError, check_name};
 use crate::bag::Progress;
 use crate::catalog::{Catalog, Change, RowWriter};
 use crate::model::{Column, ColumnType, Storage, Table};
@@ -45,19 +45,22 @@ pub fn import_csv(
         None => new_table(&schema, import, progress)?,
     };
     let mut report = ImportReport::new(&shape, created, import.dry_run);
-    if !import.dry_run {
-        let command = format!("dbag import {} --table {}", import.path.display(), import.table);
-        catalog.change(&command, |change| {
-            // Another process may have made the table while the types were being guessed.
-            let table = match change.model().table(&schema, import.table).cloned() {
-                Some(table) => existing_table(table, import)?,
-                None => {
-                    change.put_table(shape.clone())?;
-                    shape
-                }
-            };
-            load(change, &table, import, &mut report, progress)
-        })?;
+    let command = format!("dbag import {} --table {}", import.path.display(), import.table);
+    let import_all = |change: &mut Change<'_>| {
+        // Another process may have made the table while the types were being guessed.
+        let table = match change.model().table(&schema, import.table).cloned() {
+            Some(table) => existing_table(table, import)?,
+            None => {
+                change.put_table(shape.clone())?;
+                shape
+            }
+        };
+        load(change, &table, import, &mut report, progress)
+    };
+    if import.dry_run {
+        catalog.rehearse(import_all)?;
+    } else {
+        catalog.change(&command, import_all)?;
     }
     progress.end();
     Ok(report)
@@ -71,6 +74,9 @@ fn open(path: &Path) -> Result<CsvReader<BufReader<fs_err::File>>, IngestError> 
 /// Checks what was asked against the table that is there.
 fn existing_table(table: Table, import: &TableImport<'_>) -> Result<Table, IngestError> {
     let name = table.table_name.clone();
+    if table.is_membership() {
+        return Err(IngestError::Reserved { table: name });
+    }
     if table.is_asset() {
         return Err(IngestError::AssetTable { table: name });
     }
@@ -103,6 +109,7 @@ fn existing_table(table: Table, import: &TableImport<'_>) -> Result<Table, Inges
 
 /// A table in the file's shape, its types guessed from every value.
 fn new_table(schema: &str, import: &TableImport<'_>, progress: &dyn Progress) -> Result<Table, IngestError> {
+    check_name(import.table)?;
     let mut reader = open(import.path)?;
     let header = reader.header().to_vec();
     for column in import.types.iter().map(|(column, _)| column).chain(import.key) {
@@ -173,7 +180,8 @@ enum Present {
 }
 
 impl Present {
-    fn read(change: &Change<'_>, table: &Table) -> Result<Self, IngestError> {
+    /// Reads the table. Rows with a key are compared by the columns that the file has.
+    fn read(change: &Change<'_>, table: &Table, columns: &[FileColumn<'_>]) -> Result<Self, IngestError> {
         let own: Vec<&str> = table.own_columns().map(|column| column.name.as_str()).collect();
         let Some(key) = table.natural_key() else {
             let mut rows = HashMap::new();
@@ -189,11 +197,19 @@ impl Present {
         change.for_each(table, |row| {
             let rid = row[0].to_text().unwrap_or_default().into_owned();
             let key = fingerprint(indexes.iter().map(|&index| &row[1 + index]));
-            rows.insert(key, (rid, fingerprint(&row[1..])));
+            rows.insert(key, (rid, fingerprint(in_file(&row[1..], columns))));
             Ok::<_, IngestError>(())
         })?;
         Ok(Self::Keys { indexes, rows, seen: HashMap::new() })
     }
+}
+
+/// One of the table's columns, its storage, and where it is in the file.
+type FileColumn<'t> = (&'t Column, Storage, Option<usize>);
+
+/// The values of the columns that the file has.
+fn in_file<'v>(values: &'v [Value], columns: &[FileColumn<'_>]) -> impl Iterator<Item = &'v Value> {
+    values.iter().zip(columns).filter(|(_, (_, _, at))| at.is_some()).map(|(value, _)| value)
 }
 
 fn load(
@@ -205,26 +221,27 @@ fn load(
 ) -> Result<(), IngestError> {
     let mut reader = open(import.path)?;
     // Where each of the table's columns is in the file.
-    let columns: Vec<(&str, Storage, Option<usize>)> = table
+    let columns: Vec<FileColumn<'_>> = table
         .own_columns()
         .map(|column| {
             let at = reader.header().iter().position(|name| *name == column.name);
-            (column.name.as_str(), column.column_type.storage(), at)
+            (column, column.column_type.storage(), at)
         })
         .collect();
-    let mut present = Present::read(change, table)?;
+    let mut present = Present::read(change, table, &columns)?;
     let writer = RowWriter::new(table);
     let mut values = Vec::with_capacity(columns.len());
     while reader.next_record().map_err(|source| IngestError::Csv { path: import.path.to_owned(), source })? {
         values.clear();
         let mut bytes = 1;
-        for &(name, storage, at) in &columns {
+        for &(column, storage, at) in &columns {
             let field = at.and_then(|index| reader.field(index));
             bytes += field.map_or(0, str::len) + 1;
-            values.push(Value::parse(field, storage).map_err(|source| IngestError::BadValue {
+            let value = Value::parse(field, storage).and_then(|value| value.fits(&column.column_type));
+            values.push(value.map_err(|source| IngestError::BadValue {
                 path: import.path.to_owned(),
                 line: reader.line(),
-                column: name.to_owned(),
+                column: column.name.clone(),
                 source,
             })?);
         }
@@ -234,6 +251,13 @@ fn load(
                 report.added += 1;
             }
             Action::Update(rid) => {
+                // Columns that the file does not have keep what they hold.
+                let old = change.own_values(table, &rid)?;
+                for (((_, _, at), value), old) in columns.iter().zip(&mut values).zip(old) {
+                    if at.is_none() {
+                        *value = old;
+                    }
+                }
                 change.update(&writer, &rid, &values)?;
                 report.updated += 1;
             }
@@ -256,7 +280,7 @@ enum Action {
 fn decide(
     present: &mut Present,
     values: &[Value],
-    columns: &[(&str, Storage, Option<usize>)],
+    columns: &[FileColumn<'_>],
     line: u64,
     import: &TableImport<'_>,
     table: &Table,
@@ -272,7 +296,7 @@ fn decide(
         },
         Present::Keys { indexes, rows, seen } => {
             if let Some(&index) = indexes.iter().find(|&&index| values[index] == Value::Null) {
-                return Err(IngestError::EmptyKey { path, line, column: columns[index].0.to_owned() });
+                return Err(IngestError::EmptyKey { path, line, column: columns[index].0.name.clone() });
             }
             let key = fingerprint(indexes.iter().map(|&index| &values[index]));
             if let Some(first) = seen.insert(key, line) {
@@ -280,7 +304,7 @@ fn decide(
             }
             match rows.get(&key) {
                 None => Ok(Action::Insert),
-                Some((_, whole)) if *whole == fingerprint(values) => Ok(Action::Leave),
+                Some((_, whole)) if *whole == fingerprint(in_file(values, columns)) => Ok(Action::Leave),
                 Some((rid, _)) if import.update => Ok(Action::Update(rid.clone())),
                 Some((rid, _)) => Err(IngestError::Conflict {
                     path,

@@ -9,9 +9,9 @@ use super::fetch::{Wanted, fetch_all};
 use super::place::{download, restore, unpack};
 use super::{MaterializeError, MaterializeReport};
 use crate::bag::{
-    Bag, BagError, BagPath, Code, Finding, Folder, Progress, VerifyOptions, check_oxum, verify,
+    Bag, BagError, BagPath, Code, Finding, Folder, Progress, Severity, VerifyOptions, check_oxum, verify,
 };
-use crate::transport::Source;
+use crate::transport::{Source, redacted_text};
 
 /// How to materialize.
 #[derive(Debug, Clone)]
@@ -34,13 +34,15 @@ pub fn materialize(
 ) -> Result<MaterializeReport, MaterializeError> {
     let archive;
     let path = if from.starts_with("http://") || from.starts_with("https://") {
-        let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(from.to_owned()))?;
+        let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(redacted_text(from)))?;
         archive = download(&url, options, source()?.as_ref(), progress)?;
         archive.path.as_path()
     } else {
         Path::new(from)
     };
-    let original = Bag::open(path)?;
+    // What was downloaded is known by its URL, not by where it lies for a moment.
+    let original = Bag::open(path)
+        .map_err(|error| if path == Path::new(from) { error } else { error.at(Path::new(from)) })?;
     if original.findings().iter().any(is_malformed) {
         return Ok(report(PathBuf::from(from), &original, original.findings().to_vec()));
     }
@@ -66,7 +68,9 @@ pub fn materialize(
         }
         // What was wrong with a file that has now been fetched, or has failed with a reason, is settled.
         let settled: HashSet<String> = wanted.iter().map(|file| file.path.to_string()).collect();
-        findings.retain(|finding| !settled.contains(&finding.place));
+        findings.retain(|finding| {
+            finding.code.severity() == Severity::Warning || !settled.contains(&finding.place)
+        });
     }
     if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
         // It was counted before anything was mended.
@@ -102,6 +106,8 @@ fn is_malformed(finding: &Finding) -> bool {
             | Code::DuplicateEntry
             | Code::BadFetchLine
             | Code::FetchNotInManifest
+            // A link may lead what is written out of the bag.
+            | Code::NotAFile
     )
 }
 

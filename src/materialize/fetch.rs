@@ -12,7 +12,7 @@ use url::Url;
 
 use super::Failure;
 use crate::bag::{BagPath, Code, Digest, MultiHasher, Progress};
-use crate::transport::{Source, TransportError, redacted};
+use crate::transport::{Source, TransportError, redacted, redacted_text};
 
 /// Times that one file is tried before it counts as failed.
 const ATTEMPTS: u32 = 5;
@@ -124,7 +124,7 @@ fn fetch(
     let mut last = failure(String::new(), "fetch.txt gives no URL".into(), None);
     for text in &file.urls {
         let Ok(url) = Url::parse(text) else {
-            last = failure(text.clone(), "it is not a URL".into(), None);
+            last = failure(redacted_text(text), "it is not a URL".into(), None);
             continue;
         };
         for attempt in 0..ATTEMPTS {

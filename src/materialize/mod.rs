@@ -65,7 +65,7 @@ pub struct Failure {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum MaterializeError {
-    #[error("{0} is there already and is another bag")]
+    #[error("{0} is there already and does not hold this bag")]
     OtherBag(PathBuf),
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),

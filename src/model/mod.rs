@@ -279,6 +279,18 @@ impl Table {
         url && ["Filename", "Length", "MD5"].iter().all(|name| self.column(name).is_some())
     }
 
+    /// Whether it holds datasets' members: a key over two foreign keys, the first of them to a dataset.
+    #[must_use]
+    pub fn is_membership(&self) -> bool {
+        let to_dataset = self.foreign_keys.first().is_some_and(|foreign_key| {
+            foreign_key
+                .referenced_columns
+                .iter()
+                .all(|column| column.schema_name == DERIVA_ML && column.table_name == "Dataset")
+        });
+        to_dataset && self.foreign_keys.len() == 2 && self.natural_key().is_some_and(|key| key.len() == 2)
+    }
+
     /// The name of its SQL table and of messages: `schema:Table`.
     #[must_use]
     pub fn qualified_name(&self) -> String {

@@ -41,6 +41,9 @@ pub enum OpenError {
 /// Opens a bag's path, or a version in the workspace around `here`, as a database.
 pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
     let path = Path::new(name);
+    if name.contains("://") {
+        return Err(BagError::Remote.into());
+    }
     let reference: Option<VersionRef> = name.parse().ok();
     if path.exists() {
         if let Some(reference) = reference

@@ -28,6 +28,7 @@ pub struct Workspace {
 impl Workspace {
     /// Makes a workspace of a folder, which is made too where it is not there.
     pub fn init(root: &Path, options: &CreateOptions) -> Result<Self, OpenError> {
+        options.check()?;
         let folder = root.join(FOLDER);
         if folder.exists() {
             return Err(OpenError::WorkspaceExists(root.to_owned()));
@@ -39,7 +40,10 @@ impl Workspace {
         fs_err::create_dir(&built)?;
         fs_err::write(built.join("format"), format!("{FORMAT}\n"))?;
         drop(Catalog::create(&built.join("catalog.sqlite"), options)?);
-        fs_err::rename(&built, &folder)?;
+        fs_err::rename(&built, &folder).map_err(|error| {
+            // Another process may have been faster.
+            if folder.exists() { OpenError::WorkspaceExists(root.to_owned()) } else { OpenError::Io(error) }
+        })?;
         Self::open(root, options.clock)
     }
 

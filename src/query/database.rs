@@ -1,5 +1,8 @@
 //! The database that SQL is run on, and the guard that keeps it read-only.
 
+use std::collections::HashSet;
+
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
@@ -34,26 +37,37 @@ pub struct Database {
 
 impl Database {
     /// Guards a connection whose tables (or views) are called `schema:Table`, and adds the short names.
+    /// Only these can be read, whatever else is in the file.
     pub(super) fn guard(
         mut connection: Connection,
         mut names: Vec<(String, String)>,
     ) -> Result<Self, QueryError> {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         names.sort();
+        let mut readable = HashSet::new();
         for (schema, table) in &names {
+            let qualified = format!("{schema}:{table}");
             // SQLite compares names without case.
             let same = names.iter().filter(|(_, other)| other.eq_ignore_ascii_case(table)).count();
             if same == 1 {
-                let qualified = quoted(&format!("{schema}:{table}"));
-                connection.execute_batch(&format!(
-                    "CREATE TEMP VIEW {} AS SELECT * FROM {qualified}",
-                    quoted(table)
-                ))?;
+                let (short, long) = (quoted(table), quoted(&qualified));
+                connection.execute_batch(&format!("CREATE TEMP VIEW {short} AS SELECT * FROM {long}"))?;
+                readable.insert(("temp".to_owned(), table.to_ascii_lowercase()));
             }
+            let temporary = "SELECT count(*) FROM temp.sqlite_schema WHERE name = ?";
+            let is_view = connection.query_row(temporary, [&qualified], |row| row.get::<_, i64>(0))? > 0;
+            readable
+                .insert(((if is_view { "temp" } else { "main" }).to_owned(), qualified.to_ascii_lowercase()));
         }
         // What people ask for first.
         names.sort_by_key(|(schema, _)| schema == DERIVA_ML);
-        connection.authorizer(Some(|context: AuthContext<'_>| authorize(&context)))?;
-        let tables = names.into_iter().map(|(_, table)| table).collect();
+        connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&context, &readable)))?;
+        let several =
+            |table: &str| names.iter().filter(|(_, other)| other.eq_ignore_ascii_case(table)).count() > 1;
+        let shown = |(schema, table): &(String, String)| {
+            if several(table) { format!("\"{schema}:{table}\"") } else { table.clone() }
+        };
+        let tables = names.iter().map(shown).collect();
         Ok(Self { connection, tables })
     }
 
@@ -61,10 +75,15 @@ impl Database {
     pub fn from_version(catalog: Catalog, selection: &VersionSelection) -> Result<Self, QueryError> {
         let connection = catalog.into_connection();
         let mut names = Vec::new();
-        for part in &selection.tables {
-            let name = quoted(&part.table.qualified_name());
-            connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", part.sql))?;
-            names.push((part.table.schema_name.clone(), part.table.table_name.clone()));
+        for table in selection.model.tables() {
+            let name = quoted(&table.qualified_name());
+            let part =
+                selection.tables.iter().find(|part| part.table.qualified_name() == table.qualified_name());
+            // A table of which the version holds nothing is there and empty, as in a bag.
+            let sql =
+                part.map_or_else(|| format!("SELECT * FROM main.{name} WHERE 0"), |part| part.sql.clone());
+            connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {sql}"))?;
+            names.push((table.schema_name.clone(), table.table_name.clone()));
         }
         Self::guard(connection, names)
     }
@@ -79,7 +98,7 @@ impl Database {
     pub fn run(&self, sql: &str, sink: &mut dyn RowSink) -> Result<(), QueryError> {
         let mut statement = self.connection.prepare(sql).map_err(|error| self.explain(&error))?;
         if !statement.readonly() {
-            return Err(QueryError::NotReadOnly(sql.to_owned()));
+            return Err(QueryError::NotReadOnly);
         }
         let count = statement.column_count();
         let names: Vec<&str> = (0..count).filter_map(|index| statement.column_name(index).ok()).collect();
@@ -94,9 +113,17 @@ impl Database {
     }
 
     fn explain(&self, error: &rusqlite::Error) -> QueryError {
+        let reason = sentence(error);
         match error.sqlite_error_code() {
-            Some(ErrorCode::AuthorizationForStatementDenied) => QueryError::NotReadOnly(error.to_string()),
-            _ => QueryError::Sql { reason: sentence(error), tables: self.tables.clone() },
+            Some(ErrorCode::AuthorizationForStatementDenied) if reason.contains("prohibited") => {
+                QueryError::NoTable { reason, tables: self.tables.clone() }
+            }
+            Some(ErrorCode::AuthorizationForStatementDenied) => QueryError::NotReadOnly,
+            _ if reason.contains("because it is a view") => QueryError::NotReadOnly,
+            _ if reason.starts_with("no such table") => {
+                QueryError::NoTable { reason, tables: self.tables.clone() }
+            }
+            _ => QueryError::Sql { reason },
         }
     }
 }
@@ -111,14 +138,23 @@ fn cell(value: ValueRef<'_>) -> Cell {
     }
 }
 
-/// Reading and computing pass; writing, attaching, loading extensions and settings do not.
-fn authorize(context: &AuthContext<'_>) -> Authorization {
+/// Reading the known tables and computing pass; writing, attaching, loading extensions, settings and other
+/// tables do not.
+fn authorize(context: &AuthContext<'_>, readable: &HashSet<(String, String)>) -> Authorization {
+    const COMPUTED: [&str; 5] =
+        ["json_each", "json_tree", "pragma_table_info", "pragma_table_xinfo", "pragma_table_list"];
     let harmless = match context.action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => true,
+        AuthAction::Select | AuthAction::Recursive => true,
+        AuthAction::Read { table_name, .. } => {
+            let place = context.database_name.unwrap_or("main").to_owned();
+            // What a view reads is the view's business.
+            context.accessor.is_some()
+                || COMPUTED.contains(&table_name)
+                || readable.contains(&(place, table_name.to_ascii_lowercase()))
+        }
         AuthAction::Function { function_name } => function_name != "load_extension",
-        AuthAction::Pragma { pragma_name, pragma_value } => {
+        AuthAction::Pragma { pragma_name, .. } => {
             matches!(pragma_name, "table_info" | "table_xinfo" | "table_list")
-                || (pragma_name == "data_version" && pragma_value.is_none())
         }
         _ => false,
     };

@@ -9,8 +9,8 @@ use std::io::{self, BufReader, Read};
 use rusqlite::Connection;
 
 use super::{Database, QueryError};
-use crate::bag::{Algorithm, Bag, BagPath, ListedFile, MultiHasher};
-use crate::catalog::quoted;
+use crate::bag::{Bag, BagPath, MultiHasher, Severity};
+use crate::catalog::{quoted, sentence};
 use crate::model::{DERIVA_ML, Model, Storage, Table};
 use crate::tabular::{CsvReader, Value};
 
@@ -25,7 +25,13 @@ type Columns = Vec<(String, Storage)>;
 impl Database {
     /// Loads a bag's tables. The digest of every file is checked while it is read.
     pub fn from_bag(bag: &Bag) -> Result<Self, QueryError> {
+        let error = bag.findings().iter().find(|finding| finding.code.severity() == Severity::Error);
+        if let Some(finding) = error {
+            let bag = bag.container().location().to_owned();
+            return Err(QueryError::BadBag { bag, finding: finding.to_string() });
+        }
         let model = read_model(bag)?;
+        check_all_there(bag, &model)?;
         // An empty name is a temporary database that spills to disk and goes with the connection.
         let connection = Connection::open("")?;
         connection.execute_batch(
@@ -46,7 +52,10 @@ impl Database {
             read_file(bag, path, |reader| extend_columns(bag, path, reader.header(), columns))?;
         }
         for (name, columns) in &tables {
-            create_table(&connection, name, columns)?;
+            create_table(&connection, name, columns).map_err(|error| QueryError::BadSchema {
+                bag: bag.container().location().to_owned(),
+                reason: format!("the table {}:{} can't be made: {}", name.0, name.1, sentence(&error)),
+            })?;
         }
         for (path, name) in &files {
             let columns = tables.get(name).map_or(&[][..], Vec::as_slice);
@@ -55,6 +64,24 @@ impl Database {
         connection.execute_batch("COMMIT")?;
         Self::guard(connection, tables.into_keys().collect())
     }
+}
+
+/// A table whose file is listed but not there must not pass for one without rows.
+fn check_all_there(bag: &Bag, model: &Model) -> Result<(), QueryError> {
+    let is_table = |path: &str| {
+        path.strip_prefix("data/")
+            .is_some_and(|name| name == "schema.json" || table_of(model, name).is_some())
+    };
+    let lost = bag
+        .payload()
+        .iter()
+        .find(|listed| is_table(listed.path.as_str()) && bag.file(&listed.path).is_none());
+    let Some(listed) = lost else { return Ok(()) };
+    let (location, file) = (bag.container().location().to_owned(), listed.path.to_string());
+    if bag.fetch().iter().any(|entry| entry.path == listed.path) {
+        return Err(QueryError::NotFetched { bag: location, file });
+    }
+    Err(QueryError::Missing { bag: location, file })
 }
 
 fn read_model(bag: &Bag) -> Result<Model, QueryError> {
@@ -131,7 +158,7 @@ fn create_table(
     connection: &Connection,
     (schema, table): &(String, String),
     columns: &Columns,
-) -> Result<(), QueryError> {
+) -> rusqlite::Result<()> {
     if columns.is_empty() {
         return Ok(());
     }
@@ -215,16 +242,22 @@ fn with_checked_reader(
     path: &BagPath,
     mut f: impl FnMut(&mut dyn Read) -> io::Result<()>,
 ) -> Result<(), QueryError> {
-    let digests = bag.listed(path).map_or(&[][..], |listed: &ListedFile| &listed.digests);
     // The strongest digest is enough.
-    let expected = digests.iter().max_by_key(|digest| digest.algorithm());
-    let algorithms: Vec<Algorithm> = expected.map(crate::bag::Digest::algorithm).into_iter().collect();
+    let listed =
+        bag.listed(path).and_then(|listed| listed.digests.iter().max_by_key(|digest| digest.algorithm()));
+    let Some(expected) = listed else {
+        return Err(QueryError::Unlisted {
+            bag: bag.container().location().to_owned(),
+            file: path.to_string(),
+        });
+    };
+    let algorithms = [expected.algorithm()];
     let mut damaged = false;
     bag.container().read(path, &mut |reader| {
         let mut hashing = HashingReader { inner: reader, hasher: MultiHasher::new(&algorithms) };
         f(&mut hashing)?;
         io::copy(&mut hashing, &mut io::sink())?;
-        damaged = hashing.hasher.finish().first() != expected;
+        damaged = hashing.hasher.finish().first() != Some(expected);
         Ok(())
     })?;
     if damaged {

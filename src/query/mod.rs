@@ -24,16 +24,26 @@ pub enum QueryError {
     Csv { bag: PathBuf, file: String, source: CsvError },
     #[error("{bag}: {file}, line {line}, column {column:?}: {source}")]
     BadValue { bag: PathBuf, file: String, line: u64, column: String, source: ValueError },
+    #[error("{bag}: {file} is still to be fetched")]
+    NotFetched { bag: PathBuf, file: String },
+    #[error("{bag}: {file} is listed in the manifest but can't be read")]
+    Missing { bag: PathBuf, file: String },
+    #[error("{bag}: {file} is in no manifest, so that nothing vouches for it")]
+    Unlisted { bag: PathBuf, file: String },
+    #[error("{bag} is not valid: {finding}")]
+    BadBag { bag: PathBuf, finding: String },
     #[error("{bag}: {file} does not have the digest that the manifest lists")]
     Damaged { bag: PathBuf, file: String },
     #[error("{bag}: data/schema.json is not a model: {reason}")]
     BadSchema { bag: PathBuf, reason: String },
     #[error("{bag}: {file} names two columns that differ only in case: {column:?}")]
     ColumnClash { bag: PathBuf, file: String, column: String },
+    #[error("the SQL can't be run: {reason}")]
+    Sql { reason: String },
     #[error("the SQL can't be run: {reason}; {}", named(.tables))]
-    Sql { reason: String, tables: Vec<String> },
-    #[error("only reading is allowed: {0}")]
-    NotReadOnly(String),
+    NoTable { reason: String, tables: Vec<String> },
+    #[error("the SQL can't be run: only reading is allowed")]
+    NotReadOnly,
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]

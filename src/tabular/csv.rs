@@ -3,6 +3,7 @@
 //! General CSV crates drop that difference, so the reader is dbag's own. It takes RFC 4180 in all its line
 //! ends, streams, and says the line of whatever is wrong.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 
 use memchr::{memchr, memchr3};
@@ -70,12 +71,13 @@ impl<R: BufRead> CsvReader<R> {
         if !reader.read_record()? || reader.is_blank() {
             return Err(CsvError::NoHeader);
         }
+        let mut seen = HashSet::new();
         for index in 0..reader.fields.len() {
             let name = reader.field(index).unwrap_or_default().to_owned();
             if name.is_empty() {
                 return Err(CsvError::UnnamedColumn(index + 1));
             }
-            if reader.header.contains(&name) {
+            if !seen.insert(name.clone()) {
                 return Err(CsvError::DuplicateColumn(name));
             }
             reader.header.push(name);

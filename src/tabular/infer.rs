@@ -58,10 +58,16 @@ fn plainly(text: &str, storage: Storage) -> bool {
                 && !padded
                 && Value::parse(Some(text), storage)
                     .is_ok_and(|value| !matches!(value, Value::Float(f) if f.is_infinite()))
-                && (storage != Storage::Float || exact(digits))
+                && (storage != Storage::Float || exact(digits) && measured(digits))
         }
         _ => text.starts_with(|c: char| c.is_ascii_digit()) && Value::parse(Some(text), storage).is_ok(),
     }
+}
+
+/// Whether a number is written as people and programs write measurements: `2e7` may be a well or a gene.
+fn measured(digits: &str) -> bool {
+    let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) else { return true };
+    mantissa.contains('.') || exponent.starts_with(['+', '-'])
 }
 
 /// Whether a number has no more significant digits than a float8 keeps, so that long ids stay text.
@@ -85,7 +91,8 @@ mod tests {
         for (values, name) in [
             (&["1", "-2", ""][..], "int8"),
             (&["0", "1"], "int8"),
-            (&["1", "2.5", "1e3"], "float8"),
+            (&["1", "2.5", "1e-3", "1.5E3"], "float8"),
+            (&["1E5", "2.5"], "text"),
             (&["true", "False"], "boolean"),
             (&["007", "1"], "text"),
             (&["12345678901234567890"], "text"),

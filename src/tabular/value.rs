@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::NaiveDate;
 
-use crate::model::{Storage, format_timestamp, parse_local, parse_timestamp};
+use crate::model::{ColumnType, Storage, format_timestamp, parse_local, parse_timestamp};
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,13 @@ impl Value {
             Storage::Integer => {
                 trimmed.parse().map(Self::Integer).map_err(|_| fail("a whole number of 64 bits"))
             }
-            Storage::Float => trimmed.parse().map(Self::Float).map_err(|_| fail("a number")),
+            Storage::Float => match trimmed.parse::<f64>() {
+                Ok(value) if value.is_infinite() && trimmed.contains(|c: char| c.is_ascii_digit()) => {
+                    Err(fail("a number that a float8 holds"))
+                }
+                Ok(value) => Ok(Self::Float(value)),
+                Err(_) => Err(fail("a number")),
+            },
             Storage::Date => NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
                 .map(|date| Self::Text(date.to_string()))
                 .map_err(|_| fail("a date (YYYY-MM-DD)")),
@@ -72,6 +78,20 @@ impl Value {
             }
             Storage::Text => Ok(Self::Text(text.to_owned())),
         }
+    }
+
+    /// The value, if it is within the range of the column's type: int2, int4 and float4 are narrower than
+    /// what they are kept in.
+    pub fn fits(self, column_type: &ColumnType) -> Result<Self, ValueError> {
+        let expected = match (&self, column_type.typename.as_str()) {
+            (Self::Integer(value), "int2") if i16::try_from(*value).is_err() => "a whole number of 16 bits",
+            (Self::Integer(value), "int4") if i32::try_from(*value).is_err() => "a whole number of 32 bits",
+            (Self::Float(value), "float4") if value.is_finite() && value.abs() > f64::from(f32::MAX) => {
+                "a number that a float4 holds"
+            }
+            _ => return Ok(self),
+        };
+        Err(ValueError { text: self.to_text().unwrap_or_default().into_owned(), expected })
     }
 
     /// The text in PostgreSQL's form; `None` is NULL.

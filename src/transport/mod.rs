@@ -39,6 +39,19 @@ pub struct TransportError {
     pub retry_after: Option<Duration>,
 }
 
+/// A text that should have been a URL, for people: what may be a user, a password or a query is left out.
+#[must_use]
+pub fn redacted_text(text: &str) -> String {
+    if let Ok(url) = Url::parse(text) {
+        return redacted(&url);
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default();
+    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
+}
+
 /// A URL for people: without user, password and query, which may hold secrets.
 #[must_use]
 pub fn redacted(url: &Url) -> String {

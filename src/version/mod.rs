@@ -41,7 +41,7 @@ pub enum VersionError {
     BadVersion(String),
     /// Not a dataset's name.
     #[error(
-        "{0:?} can't name a dataset: names are letters, digits, '_', '-' and '.', and start with a letter"
+        "{0:?} can't name a dataset: names are at most 100 letters, digits, '_', '-' and '.', and start with a letter"
     )]
     BadName(String),
     /// Not `NAME@VERSION`.

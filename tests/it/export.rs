@@ -88,7 +88,7 @@ fn the_bytes_of_bag_format_1() {
     lab.catalog.set_actor("golden");
     sandbox.write(
         "odd.csv",
-        "name,x,b,t\n\"μ, \"\"q\"\"\",1e20,true,2026-01-02 03:04:05.5-07\n,,,\n\"\",0.1,f,\n",
+        "name,x,b,t\n\"μ, \"\"q\"\"\",1e+20,true,2026-01-02 03:04:05.5-07\n,,,\n\"\",0.1,f,\n",
     );
     let path = sandbox.path("odd.csv");
     let import =
@@ -170,4 +170,21 @@ fn publishing_again_copies_nothing() {
     for (name, body) in &before {
         assert_eq!(name.rsplit('/').next().unwrap(), crate::support::hex_sha256(body));
     }
+}
+
+#[test]
+fn publishing_mends_what_was_damaged() {
+    let sandbox = Sandbox::with_digits();
+    let publish =
+        || sandbox.dbag_in("lab", &["publish", "digits@1.0.0", "--to", "../site", "--json"]).expect(0).json();
+    publish();
+    let before = tree(&sandbox.path("site"));
+    let (name, body) = before.iter().nth(5).unwrap();
+    let mut damaged = body.clone();
+    damaged[0] ^= 1;
+    let path = sandbox.path("site").join(name);
+    fs_err::remove_file(&path).unwrap();
+    fs_err::write(&path, damaged).unwrap();
+    assert_eq!(publish()["copied"], 1);
+    assert!(tree(&sandbox.path("site")) == before);
 }

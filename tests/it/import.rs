@@ -193,3 +193,71 @@ fn a_newer_format_is_refused_by_name() {
     );
     sandbox.dbag_in("lab", &["dataset", "list"]).expect(1).says(&["catalog.sqlite", "not a dbag catalog"]);
 }
+
+#[test]
+fn an_update_leaves_the_columns_that_the_file_does_not_have() {
+    let sandbox = lab();
+    sandbox.write("a.csv", "name,score,site\nann,5,A\nbob,6,B\n");
+    sandbox.write("b.csv", "name,score\nann,7\nbob,6\n");
+    import(&sandbox, "a.csv", "P", &["--key", "name"]).expect(0);
+    let update = import(&sandbox, "b.csv", "P", &["--update", "--json"]).expect(0).json();
+    assert_eq!((update["updated"].as_u64(), update["unchanged"].as_u64()), (Some(1), Some(1)));
+    sandbox.dbag_in("lab", &["dataset", "create", "d"]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "add", "d", "--table", "P"]).expect(0);
+    sandbox.dbag_in("lab", &["release", "d", "--minor", "-m", "x"]).expect(0);
+    let rows =
+        sandbox.dbag_in("lab", &["query", "d@0.1.0", "SELECT name, score, site FROM P ORDER BY 1", "--json"]);
+    assert_eq!(rows.expect(0).json()["rows"], serde_json::json!([["ann", 7, "A"], ["bob", 6, "B"]]));
+}
+
+#[test]
+fn numbers_keep_their_meaning() {
+    let sandbox = lab();
+    sandbox.write("nan.csv", "id,v\n1,1.5\n2,NaN\n3,-inf\n");
+    import(&sandbox, "nan.csv", "N", &["--type", "v=float8", "--key", "id"]).expect(0);
+    assert_eq!(import(&sandbox, "nan.csv", "N", &["--json"]).expect(0).json()["unchanged"], 3);
+    for (kind, value) in
+        [("int2", "40000"), ("int4", "99999999999"), ("float4", "1e+300"), ("float8", "1e400")]
+    {
+        sandbox.write("n.csv", format!("v\n{value}\n"));
+        import(&sandbox, "n.csv", "M", &["--type", &format!("v={kind}")])
+            .expect(1)
+            .says(&["line 2", "\"v\"", value]);
+    }
+}
+
+#[test]
+fn dbags_own_names_and_folders_are_left_alone() {
+    let sandbox = lab();
+    sandbox.write("t.csv", "a\n1\n");
+    for name in ["Dataset", "dataset_type", "Dataset_T", "Workflow"] {
+        import(&sandbox, "t.csv", name, &[]).expect(2).says(&[name, "keeps"]);
+    }
+    import(&sandbox, "t.csv", "T", &[]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "create", "d"]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "add", "d", "--table", "T"]).expect(0);
+    sandbox.write("m.csv", "Dataset,T\nx,y\n");
+    import(&sandbox, "m.csv", "Dataset_T", &[]).expect(2).says(&["Dataset_T", "keeps"]);
+    sandbox.dbag_in("lab", &["dataset", "add", "d", "--table", "Dataset_T"]).expect(2);
+    sandbox.write("lab/file.txt", "x");
+    let files = import(&sandbox, "lab", "F", &["--hidden", "--json"]).expect(0).json();
+    assert_eq!((files["added"].as_u64(), files["skipped"].as_u64()), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_dry_run_finds_what_the_import_would() {
+    let sandbox = lab();
+    sandbox.write("a.csv", "k,v\n1,x\n2,y\n");
+    sandbox.write("b.csv", "k,v\n1,x\n2,z\n3,w\n");
+    sandbox.write("files/f", "f");
+    import(&sandbox, "a.csv", "T", &["--key", "k"]).expect(0);
+    let before = tree(&sandbox.path("lab"));
+    import(&sandbox, "b.csv", "T", &["--dry-run"]).expect(1).says(&["line 3"]);
+    let would = import(&sandbox, "b.csv", "T", &["--dry-run", "--update", "--json"]).expect(0).json();
+    let counts: Vec<_> =
+        ["added", "updated", "unchanged"].iter().map(|name| would[name].as_u64().unwrap()).collect();
+    assert_eq!(counts, [1, 1, 1]);
+    import(&sandbox, "a.csv", "U", &["--dry-run", "--type", "v=int8"]).expect(1).says(&["line 2", "\"v\""]);
+    assert_eq!(import(&sandbox, "files", "F", &["--dry-run", "--json"]).expect(0).json()["added"], 1);
+    assert!(tree(&sandbox.path("lab")) == before);
+}

@@ -71,9 +71,12 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     let sandbox = Sandbox::new();
     HandBag::new("1.0", &[("x", "1")]).zip(&sandbox.path("bag.zip"));
     sandbox.write("mine/notes.txt", "mine");
-    sandbox.dbag(&["materialize", "bag.zip", "--to", "mine"]).expect(2).says(&["mine", "another bag"]);
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "mine"]).expect(2).says(&["mine", "not hold this bag"]);
     HandBag::new("1.0", &[("x", "2")]).write(&sandbox.path("other"));
-    sandbox.dbag(&["materialize", "bag.zip", "--to", "other"]).expect(2).says(&["other", "another bag"]);
+    sandbox
+        .dbag(&["materialize", "bag.zip", "--to", "other"])
+        .expect(2)
+        .says(&["other", "not hold this bag"]);
     assert_eq!(tree(&sandbox.path("mine")).len(), 1);
     fs_err::create_dir(sandbox.path("empty")).unwrap();
     sandbox.dbag(&["materialize", "bag.zip", "--to", "empty"]).expect(0);
@@ -264,4 +267,49 @@ fn secrets_in_a_url_are_not_printed() {
         let output = sandbox.dbag(&[&["materialize", "bag"], more].concat()).expect(3);
         assert!(!output.stdout.contains("SECRET") && !output.stderr.contains("SECRET"), "{output:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_, _| Reply::Body(b"hello".into()));
+    for link in ["data", "data/sub"] {
+        HandBag::new("1.0", &[])
+            .add("manifest-sha256.txt", &format!("{}  data/sub/a\n", hex_sha256(b"hello")))
+            .add("fetch.txt", &format!("{}/a\t5\tdata/sub/a\n", server.url()))
+            .write(&sandbox.path("bag"));
+        sandbox.write("victim/sub/a", "mine");
+        sandbox.write("victim/a", "mine");
+        let at = sandbox.path("bag").join(link);
+        let _ = fs_err::remove_dir_all(&at);
+        fs_err::os::unix::fs::symlink(sandbox.path("victim"), &at).unwrap();
+        let before = tree(&sandbox.path("victim"));
+        let output = sandbox.dbag(&["materialize", "bag"]).expect(1);
+        assert!(output.stdout.contains("E207"), "{output:?}");
+        assert!(tree(&sandbox.path("victim")) == before, "{link}");
+        fs_err::remove_dir_all(sandbox.path("bag")).unwrap();
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_bag_without_a_payload_folder_gets_one() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_, _| Reply::Body(b"hello".into()));
+    holey(&format!("{}/a", server.url()), "5").write(&sandbox.path("bag"));
+    fs_err::remove_dir(sandbox.path("bag/data")).unwrap();
+    sandbox.dbag(&["verify", "bag"]).expect(4);
+    sandbox.dbag(&["materialize", "bag"]).expect(0);
+    sandbox.dbag(&["verify", "bag"]).expect(0);
+}
+
+#[test]
+fn a_page_instead_of_an_archive_is_named_by_its_url() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_, _| Reply::Body(b"<html>Log in</html>".into()));
+    let url = format!("{}/bag.zip", server.url());
+    sandbox.dbag(&["materialize", &url, "--to", "out"]).expect(1).says(&[&url, "zip"]);
+    sandbox.dbag(&["verify", "http://me:SECRET@h/bag.zip"]).expect(2).says(&["dbag materialize"]);
+    assert!(!sandbox.path("out").exists());
 }

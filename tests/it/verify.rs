@@ -78,6 +78,7 @@ fn forms_of_bags_and_what_is_wrong_with_them() {
         ("fetch length", good().add("fetch.txt", "http://h/x 2 data/a\n"), 1, &["E204"]),
         ("oxum", good().add("bag-info.txt", "payload-oxum: 1.2\n"), 1, &["E205"]),
         ("oxum malformed", good().add("bag-info.txt", "Payload-Oxum: 12\n"), 1, &["E109"]),
+        ("oxum twice", good().add("bag-info.txt", "Payload-Oxum: 1.1\nPayload-Oxum: 9.9\n"), 1, &["E109"]),
         (
             "tag file missing",
             good().add("tagmanifest-sha256.txt", &format!("{digest}  absent.txt\n")),
@@ -212,7 +213,8 @@ fn links_and_pipes_on_disk_are_findings_and_never_followed() {
     let places: Vec<&str> =
         report["findings"].as_array().unwrap().iter().map(|f| f["place"].as_str().unwrap()).collect();
     assert_eq!(places, ["data/b", "data/b", "data/loop", "data/pipe"]);
-    sandbox.dbag(&["materialize", "bag", "--to", "out"]).expect(1).says(&["bag", "data/b", "link"]);
+    let refused = sandbox.dbag(&["materialize", "bag", "--to", "out"]).expect(1);
+    assert!(refused.stdout.contains("E207 data/b: it is a symbolic link"), "{refused:?}");
     assert!(!sandbox.path("out").exists());
 }
 
@@ -279,4 +281,101 @@ fn a_plain_bag_without_a_model_is_asked_too() {
     let output =
         sandbox.dbag(&["query", "bag.zip", "SELECT name, age FROM people", "--json"]).expect(0).json();
     assert_eq!(output, serde_json::json!({"columns": ["name", "age"], "rows": [["Ada", "36"], ["", null]]}));
+}
+
+#[test]
+fn a_version_shows_nothing_but_the_version() {
+    let sandbox = Sandbox::with_digits();
+    sandbox.write("other.csv", "a\n1\n");
+    sandbox.dbag_in("lab", &["import", "../other.csv", "--table", "Other"]).expect(0);
+    for sql in [
+        "SELECT * FROM Other",
+        "SELECT * FROM \"domain:Other\"",
+        "SELECT * FROM main.\"domain:Label\"",
+        "SELECT * FROM \"domain:Label@history\"",
+        "SELECT * FROM dbag_transaction",
+        "SELECT * FROM sqlite_schema",
+    ] {
+        sandbox
+            .dbag_in("lab", &["query", "digits@1.0.0", sql])
+            .expect(2)
+            .says(&["the SQL can't be run", "tables: "]);
+    }
+    for sql in [
+        "SELECT count(*) FROM \"domain:Label\"",
+        "WITH x AS (SELECT digit FROM Label) SELECT count(*) FROM x",
+        "SELECT count(*) FROM Label JOIN Image ON Filename = Label.filename",
+    ] {
+        let ask = |sql: &str| sandbox.dbag_in("lab", &["query", "digits@1.0.0", sql, "--format", "csv"]);
+        let answer = ask(&sql.replace("ON Filename", "ON Image.Filename")).expect(0);
+        assert_eq!(answer.stdout, "count(*)\n200\n", "{sql}");
+    }
+    let misspelt = "SELECT * FROM Label WHERE \"nocol\" = 1";
+    sandbox.dbag_in("lab", &["query", "digits@1.0.0", misspelt]).expect(2).says(&["no such column"]);
+}
+
+#[test]
+fn a_table_that_is_not_there_is_not_an_empty_one() {
+    let sandbox = Sandbox::with_digits();
+    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "../bag.zip"]).expect(0);
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "bag"]).expect(0);
+    let ask = || sandbox.dbag(&["query", "bag", "SELECT count(*) FROM Label"]);
+    let label = sandbox.path("bag/data/domain/Label.csv");
+    let body = fs_err::read(&label).unwrap();
+    sandbox.write("bag/data/domain/Extra.csv", "a\n1\n");
+    ask().expect(1).says(&["data/domain/Extra.csv", "no manifest"]);
+    fs_err::remove_file(sandbox.path("bag/data/domain/Extra.csv")).unwrap();
+    ask().expect(0);
+    fs_err::remove_file(&label).unwrap();
+    ask().expect(1).says(&["data/domain/Label.csv", "can't be read"]);
+    sandbox.write("bag/fetch.txt", format!("http://h/x\t{}\tdata/domain/Label.csv\n", body.len()));
+    ask().expect(4).says(&["data/domain/Label.csv", "to be fetched"]);
+    fs_err::write(&label, body).unwrap();
+    let manifest = sandbox.path("bag/manifest-md5.txt");
+    fs_err::write(&manifest, "nonsense\n").unwrap();
+    ask().expect(1).says(&["not valid", "manifest-md5.txt"]);
+}
+
+#[test]
+fn an_entry_that_lies_about_its_length_is_found() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "hello")])
+        .add("bag-info.txt", "Payload-Oxum: 500.1\n")
+        .zip(&sandbox.path("bag.zip"));
+    let mut bytes = fs_err::read(sandbox.path("bag.zip")).unwrap();
+    // The central directory's entry: its signature, 46 bytes of fields, its name.
+    let name = b"bag/data/a";
+    let at = bytes.windows(name.len()).rposition(|window| window == name).unwrap() - 46;
+    assert_eq!(&bytes[at..at + 4], b"PK\x01\x02");
+    bytes[at + 24..at + 28].copy_from_slice(&500_u32.to_le_bytes());
+    sandbox.write("bag.zip", bytes);
+    assert!(codes(&sandbox, "bag.zip", 1).contains(&"E206".to_owned()));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(1).says(&["bag.zip", "data/a"]);
+    assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn a_huge_manifest_of_nonsense_ends_soon() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "1")])
+        .add("manifest-sha256.txt", &"\n".repeat(2_000_000))
+        .zip(&sandbox.path("bag.zip"));
+    let report = sandbox.dbag(&["verify", "bag.zip", "--json"]).expect(1).json();
+    assert_eq!(report["errors"], 10_001);
+}
+
+#[test]
+fn a_model_that_no_database_takes_is_named() {
+    let table = |columns: &str| {
+        format!(
+            "{{\"schemas\":{{\"s\":{{\"schema_name\":\"s\",\"tables\":{{\"T\":{{\"schema_name\":\"s\",\"table_name\":\"T\",\"column_definitions\":[{columns}]}}}}}}}}}}"
+        )
+    };
+    let column = |name: &str| format!("{{\"name\":\"{name}\",\"type\":{{\"typename\":\"text\"}}}}");
+    let many: Vec<String> = (0..3000).map(|index| column(&format!("c{index}"))).collect();
+    for columns in [format!("{},{}", column("a"), column("A")), column("a\\u0000b"), many.join(",")] {
+        let sandbox = Sandbox::new();
+        HandBag::new("1.0", &[("schema.json", &table(&columns))]).write(&sandbox.path("bag"));
+        sandbox.dbag(&["query", "bag", "SELECT 1"]).expect(1).says(&["bag", "data/schema.json", "s:T"]);
+    }
 }

@@ -57,10 +57,17 @@ pub trait Container: Send + Sync {
 
 /// Opens a folder or a zip archive, told apart by what is on disk.
 pub fn open_container(path: &Path) -> Result<Box<dyn Container>, BagError> {
+    if path.to_str().is_some_and(|text| text.starts_with("http://") || text.starts_with("https://")) {
+        return Err(BagError::Remote);
+    }
     match fs_err::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BagError::NotFound(path.to_owned())),
         Err(error) => Err(error.into()),
         Ok(metadata) if metadata.is_dir() => Ok(Box::new(Folder::open(path)?)),
-        Ok(_) => Ok(Box::new(ZipFile::open(path)?)),
+        Ok(metadata) if metadata.is_file() => Ok(Box::new(ZipFile::open(path)?)),
+        Ok(_) => Err(BagError::NotABag {
+            path: path.to_owned(),
+            reason: "it is neither a folder nor a file".into(),
+        }),
     }
 }

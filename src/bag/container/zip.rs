@@ -52,6 +52,9 @@ impl ZipFile {
             let inner = &entry.name[base.len()..];
             if inner.is_empty() || inner.ends_with('/') {
                 listing.has_data |= inner == "data/";
+                if entry.length > 0 {
+                    return Err(refuse(format!("the folder {:?} has bytes of its own", entry.name)));
+                }
                 BagPath::parse(inner.trim_end_matches('/'))
                     .ok()
                     .or(inner.is_empty().then(bagit))
@@ -118,7 +121,13 @@ fn base_folder(path: &Path, entries: &[RawEntry]) -> Result<String, BagError> {
 fn archive_error(path: &Path, error: ZipError) -> BagError {
     match error {
         ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => BagError::Io(error),
-        error => BagError::Archive { path: path.to_owned(), reason: error.to_string() },
+        error => {
+            let reason = error.to_string();
+            // The end of the central directory is what makes a file a zip archive.
+            let cut = reason.contains("EOCD");
+            let reason = if cut { "it is none, or it is cut off".to_owned() } else { reason };
+            BagError::Archive { path: path.to_owned(), reason }
+        }
     }
 }
 
@@ -138,7 +147,10 @@ impl Container for ZipFile {
 
     fn read(&self, path: &BagPath, f: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
         let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{} in {}: {error}", path, self.path.display()))
+            let broken =
+                error.kind() == io::ErrorKind::InvalidInput || error.to_string() == "Invalid checksum";
+            let kind = if broken { io::ErrorKind::InvalidData } else { error.kind() };
+            io::Error::new(kind, format!("{} in {}: {error}", path, self.path.display()))
         };
         let index = *self.entries.get(path).ok_or_else(|| named(io::ErrorKind::NotFound.into()))?;
         // A clone shares the directory and has a position of its own.
@@ -148,11 +160,9 @@ impl Container for ZipFile {
         // One more byte than promised shows that the entry lies about its size.
         let mut limited = entry.take(length.saturating_add(1));
         f(&mut limited).map_err(named)?;
-        if limited.limit() == 0 {
-            return Err(named(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is longer than its entry says",
-            )));
+        if limited.limit() != 1 {
+            let message = format!("its entry says {length} bytes, which is not what it has");
+            return Err(named(io::Error::new(io::ErrorKind::InvalidData, message)));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::printer::Printer;
 use super::{Context, Outcome};
 use crate::Error;
+use crate::bag::Progress;
 use server::FileServer;
 
 /// The UCI handwritten digits; see the README beside them.
@@ -60,8 +61,14 @@ impl Demo {
                 temporary.path().to_owned()
             }
         };
+        // Ctrl-C reaches the command that is running too; the folder goes either way.
+        let bar = context.bar();
         let mut stage = Stage { folder, context, steps: Vec::new() };
-        tell(&mut stage)?;
+        let told = tell(&mut stage);
+        if bar.cancelled() {
+            return Err(crate::bag::BagError::Interrupted.into());
+        }
+        told?;
         let next = match &self.keep {
             Some(folder) => format!("cd {} && dbag dataset show digits --workspace lab", folder.display()),
             None => "dbag demo --keep play".into(),
