@@ -7,7 +7,7 @@ use url::Url;
 
 use super::fetch::{Wanted, fetch_all};
 use super::place::{download, restore, unpack};
-use super::{MaterializeError, MaterializeReport};
+use super::{MaterializeError, MaterializeReport, spoilt};
 use crate::bag::{
     Bag, BagError, BagPath, Code, Finding, Folder, Progress, Severity, VerifyOptions, check_oxum, verify,
 };
@@ -119,12 +119,7 @@ fn is_tag(bag: &Bag, finding: &Finding) -> bool {
 
 /// The files of `fetch.txt` that are not there, or are not what the manifests list.
 fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
-    let spoilt = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
-    let wrong: HashSet<&str> = findings
-        .iter()
-        .filter(|finding| spoilt(finding.code))
-        .map(|finding| finding.place.as_str())
-        .collect();
+    let wrong = spoilt(findings);
     let mut at: HashMap<&BagPath, usize> = HashMap::new();
     let mut wanted: Vec<Wanted> = Vec::new();
     for entry in bag.fetch() {

@@ -7,6 +7,7 @@ mod complete;
 mod fetch;
 mod place;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 pub use complete::{MaterializeOptions, materialize};
@@ -77,4 +78,10 @@ pub enum MaterializeError {
     Bag(#[from] BagError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// The places of files that are there but are not what the bag says.
+fn spoilt(findings: &[Finding]) -> HashSet<&str> {
+    let wrong = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
+    findings.iter().filter(|finding| wrong(finding.code)).map(|finding| finding.place.as_str()).collect()
 }

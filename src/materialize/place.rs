@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::fetch::place;
-use super::{MaterializeError, MaterializeOptions};
+use super::{MaterializeError, MaterializeOptions, spoilt};
 use crate::bag::{
-    Algorithm, Bag, BagError, Code, Digest, Finding, Folder, ListedFile, NoProgress, Progress,
-    copy_container, hash_reader,
+    Algorithm, Bag, BagError, Digest, Finding, Folder, ListedFile, NoProgress, Progress, copy_container,
+    hash_reader,
 };
 use crate::transport::{Source, redacted};
 
@@ -44,12 +44,7 @@ pub(super) fn restore(
     root: &Path,
     findings: &mut Vec<Finding>,
 ) -> Result<bool, MaterializeError> {
-    let spoilt = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
-    let wrong: HashSet<&str> = findings
-        .iter()
-        .filter(|finding| spoilt(finding.code))
-        .map(|finding| finding.place.as_str())
-        .collect();
+    let wrong = spoilt(findings);
     let mut restored = HashSet::new();
     for listed in bag.payload() {
         let place = listed.path.to_string();
