@@ -196,9 +196,9 @@ impl MultiHasher {
     }
 }
 
-/// Reads to the end and returns the length in octets and the digests. `buffer` sets the size of a read;
-/// progress is told as bytes pass, and a cancelled run ends with [`io::ErrorKind::Interrupted`]
-/// wrapped in an error whose kind is `Other`, so that no caller retries it.
+/// Reads to the end and returns the length in octets and the digests. `buffer` sets the size of a read.
+/// Progress is told as bytes pass; a cancelled run ends with an error of kind `Other` that says "interrupted",
+/// which no reader retries as it would `ErrorKind::Interrupted`.
 pub fn hash_reader(
     reader: &mut dyn Read,
     algorithms: &[Algorithm],

@@ -10,7 +10,7 @@ pub(super) const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub struct Rid(String);
 
 impl Rid {
-    /// Parses `XXXX-XXXX…` with 1 to 4 symbols in the first group and 4 in each other.
+    /// Parses groups of symbols joined by `-`: 1 to 4 in the first group, 4 in each other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut groups = text.split('-');
