@@ -127,6 +127,14 @@ fn io(error: &io::Error) -> ErrorKind {
     }
 }
 
+impl BagError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        bag(self)
+    }
+}
+
 fn bag(error: &BagError) -> ErrorKind {
     match error {
         BagError::NotFound(_) | BagError::Exists(_) | BagError::Remote => ErrorKind::Usage,

@@ -1,11 +1,13 @@
 //! A bag copied out of its container into a folder: whole or not at all.
 
-use std::io::{self, Write};
+use std::collections::HashSet;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Bag, BagError, BagPath, Code, Progress};
+use super::names::Alike;
+use super::{Bag, BagError, BagFile, Code, Progress};
 
 /// A temporary folder beside `target`, so that a rename ends the work.
 pub fn temporary_beside(target: &Path) -> Result<tempfile::TempDir, BagError> {
@@ -19,26 +21,24 @@ fn parent(target: &Path) -> PathBuf {
 }
 
 /// Copies every file of the bag to the new folder `target`, whatever the manifests say of them.
-/// Links and other odd entries are refused before a byte is written; the folder appears by rename.
+/// Links and other odd entries, headers that disagree, and names that the file system would take for one another are
+/// refused before a byte of the bag is written; the folder appears by rename.
 pub fn copy_container(bag: &Bag, target: &Path, progress: &dyn Progress) -> Result<(), BagError> {
     if let Some(odd) = bag.findings().iter().find(|finding| finding.code == Code::NotAFile) {
-        return Err(BagError::Refused {
-            path: bag.container().location().to_owned(),
-            reason: odd.to_string(),
-        });
+        return Err(refused(bag, odd.to_string()));
     }
-    refuse_clashes(bag)?;
+    bag.container().check(&bag.names)?;
+    refuse_files_that_are_folders(bag)?;
     let temporary = temporary_beside(target)?;
+    refuse_alike(bag, temporary.path())?;
     let root = temporary.path().join("bag");
     fs_err::create_dir_all(root.join("data"))?;
-    progress.begin("unpacking", bag.files().len() as u64, bag.files().iter().map(|file| file.length).sum());
-    let mut folders: Vec<PathBuf> =
-        bag.files().iter().filter_map(|file| Some(file.path.below(&root).parent()?.to_owned())).collect();
-    folders.dedup();
+    let bytes = bag.files().map(BagFile::length).sum();
+    progress.begin("unpacking", bag.file_count() as u64, bytes);
+    let folders: HashSet<PathBuf> =
+        bag.files().filter_map(|file| Some(file.path().below(&root).parent()?.to_owned())).collect();
     folders.iter().try_for_each(fs_err::create_dir_all)?;
-    let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
-    let done = pool
-        .install(|| bag.files().par_iter().try_for_each(|file| copy_file(bag, &file.path, &root, progress)));
+    let done = copy_files(bag, &root, progress);
     progress.end();
     if progress.cancelled() {
         return Err(BagError::Interrupted);
@@ -52,28 +52,83 @@ pub fn copy_container(bag: &Bag, target: &Path, progress: &dyn Progress) -> Resu
     Ok(())
 }
 
-/// Two names that one file system may take for the same file would overwrite each other.
-fn refuse_clashes(bag: &Bag) -> Result<(), BagError> {
-    let refuse = |reason| Err(BagError::Refused { path: bag.container().location().to_owned(), reason });
-    for pair in bag.files().windows(2) {
-        let (file, next) = (pair[0].path.as_str(), pair[1].path.as_str());
-        if next.strip_prefix(file).is_some_and(|rest| rest.starts_with('/')) {
-            return refuse(format!("{} is a file and a folder at once", pair[0].path));
+fn refused(bag: &Bag, reason: String) -> BagError {
+    BagError::Refused { path: bag.container().location().to_owned(), reason }
+}
+
+fn refuse_files_that_are_folders(bag: &Bag) -> Result<(), BagError> {
+    for file in bag.files() {
+        let path = file.path().as_str();
+        for (at, _) in path.match_indices('/') {
+            if bag.find(&path[..at]).is_some_and(BagFile::is_present) {
+                return Err(refused(bag, format!("{} is a file and a folder at once", &path[..at])));
+            }
         }
     }
     Ok(())
 }
 
-fn copy_file(bag: &Bag, path: &BagPath, root: &Path, progress: &dyn Progress) -> io::Result<()> {
-    if progress.cancelled() {
+/// Two names that the file system of `folder` takes for one would overwrite each other.
+fn refuse_alike(bag: &Bag, folder: &Path) -> Result<(), BagError> {
+    let takes_for_one = |written: &str, asked: &str| -> io::Result<bool> {
+        let probe = folder.join(written);
+        fs_err::write(&probe, "")?;
+        let found = folder.join(asked).exists();
+        fs_err::remove_file(&probe)?;
+        Ok(found)
+    };
+    let mut seen = if takes_for_one("probe", "PROBE")? {
+        Alike::by_case()
+    } else if takes_for_one("\u{e9}", "e\u{301}")? {
+        Alike::by_normal_form()
+    } else {
         return Ok(());
+    };
+    for file in bag.files() {
+        if let Some(other) = seen.add(&bag.names, file.id) {
+            let other = bag.by_id(other).path();
+            return Err(refused(
+                bag,
+                format!("{} and {other} are one name on this file system", file.path()),
+            ));
+        }
     }
-    let mut file = fs_err::File::create_new(path.below(root))?;
-    bag.container().read(path, &mut |reader| {
-        let length = io::copy(reader, &mut file)?;
-        progress.bytes(length);
-        file.flush()
-    })?;
+    Ok(())
+}
+
+fn copy_files(bag: &Bag, root: &Path, progress: &dyn Progress) -> io::Result<()> {
+    if let Some(container) = bag.container().sequential() {
+        return container.visit(&mut |id, _, body| copy_file(bag.by_id(id), body, root, progress));
+    }
+    let files: Vec<BagFile<'_>> = bag.files().collect();
+    let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
+    pool.install(|| files.par_iter().try_for_each(|file| copy_file(*file, &mut file.open()?, root, progress)))
+}
+
+fn copy_file(file: BagFile<'_>, body: &mut dyn Read, root: &Path, progress: &dyn Progress) -> io::Result<()> {
+    if progress.cancelled() {
+        return Err(io::Error::other("interrupted"));
+    }
+    let mut out = fs_err::File::create_new(file.path().below(root))?;
+    let mut watched = Watched { body, progress };
+    io::copy(&mut watched, &mut out)?;
     progress.file();
     Ok(())
+}
+
+/// Tells of bytes as they pass, and ends early when the work is to stop.
+struct Watched<'w> {
+    body: &'w mut dyn Read,
+    progress: &'w dyn Progress,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let n = self.body.read(buffer)?;
+        self.progress.bytes(n as u64);
+        Ok(n)
+    }
 }

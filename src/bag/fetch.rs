@@ -1,85 +1,168 @@
 //! `fetch.txt`: files that are elsewhere, one URL, length and path a line (RFC 8493 §2.2.3).
 
-use super::manifest::{ENOUGH, Reading};
-use super::tagfile::lines;
-use super::{BagPath, Code, Finding, path};
+use std::io::Read;
 
-/// A payload file that is to be fetched.
+use super::manifest::{ENOUGH, Note, Reading, note_at, text_of, too_many, unreadable};
+use super::names::FileId;
+use super::text::Lines;
+use super::{BagPath, Code, Finding, PathRef, path};
+
+/// A line to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchEntry {
-    /// Where it is, as written.
-    pub url: String,
-    /// Its length in octets, if the line says one.
-    pub length: Option<u64>,
-    /// Where it goes.
-    pub path: BagPath,
+pub(super) struct Remote {
+    pub(super) url: String,
+    pub(super) length: u64,
+    pub(super) path: BagPath,
 }
 
-impl FetchEntry {
+impl Remote {
     /// The line, tab-separated as bdbag writes it, without its end.
     pub(super) fn to_line(&self) -> String {
         let url = self.url.replace(' ', "%20").replace('\t', "%09");
-        let length = self.length.map_or("-".to_owned(), |length| length.to_string());
-        format!("{url}\t{length}\t{}", path::encode(self.path.as_str()))
+        format!("{url}\t{}\t{}", self.length, path::encode(self.path.as_str()))
     }
 }
 
-/// Parses the decoded text; whatever is wrong is added to `findings`. Several lines for one path are kept.
-pub(super) fn parse(text: &str, reading: &Reading<'_>, findings: &mut Vec<Finding>) -> Vec<FetchEntry> {
-    let mut entries = Vec::new();
-    let before = findings.len();
-    for (index, line) in lines(text).enumerate() {
-        if findings.len() - before >= ENOUGH {
-            let message =
-                format!("there are more than {ENOUGH} findings in this file; the rest was not read");
-            findings.push(Finding::new(Code::BadFetchLine, format!("fetch.txt:{}", index + 1), message));
-            break;
+/// The lines of a `fetch.txt`, in order. Several for one file are kept: mirrors. There may be millions, so the URLs
+/// lie end to end in one string.
+#[derive(Default)]
+pub(super) struct FetchList {
+    urls: String,
+    lines: Vec<Line>,
+    /// By file, the length that its first line says.
+    lengths: Vec<u64>,
+}
+
+struct Line {
+    file: FileId,
+    length: u64,
+    url_end: usize,
+}
+
+/// The length of a file whose line says none, and of one that has no line.
+const UNSAID: u64 = u64::MAX;
+const NOT_REMOTE: u64 = u64::MAX - 1;
+
+impl FetchList {
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The file, URL and length in octets, if said, of each line.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, &str, Option<u64>)> {
+        let mut start = 0;
+        self.lines.iter().map(move |line| {
+            let url = &self.urls[std::mem::replace(&mut start, line.url_end)..line.url_end];
+            (line.file, url, Some(line.length).filter(|length| *length != UNSAID))
+        })
+    }
+
+    /// The length in octets, if said, of a file that has a line.
+    pub(super) fn length_of(&self, file: FileId) -> Option<Option<u64>> {
+        match self.lengths.get(file.index()).copied().unwrap_or(NOT_REMOTE) {
+            NOT_REMOTE => None,
+            UNSAID => Some(None),
+            length => Some(Some(length)),
         }
-        match parse_line(line, reading) {
-            Ok(entry) => entries.push(entry),
-            Err((code, message)) => {
-                findings.push(Finding::new(code, format!("fetch.txt:{}", index + 1), message));
+    }
+
+    /// Keeps a file's length; what another line said of it that differs.
+    fn set_length(&mut self, file: FileId, length: u64) -> Option<u64> {
+        if self.lengths.len() <= file.index() {
+            self.lengths.resize(file.index() + 1, NOT_REMOTE);
+        }
+        let known = &mut self.lengths[file.index()];
+        if *known >= NOT_REMOTE {
+            *known = length;
+        }
+        Some(*known).filter(|known| length < NOT_REMOTE && *known != length)
+    }
+
+    /// Parses the file; whatever is wrong is added to `findings`.
+    pub(super) fn parse(reader: impl Read, reading: &mut Reading<'_>, findings: &mut Vec<Finding>) -> Self {
+        let mut list = Self::default();
+        let mut lines = Lines::new(reader, reading.encoding);
+        let (mut scratch, before) = (String::new(), findings.len());
+        loop {
+            let (number, line) = match lines.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    findings.push(unreadable("fetch.txt", &error));
+                    break;
+                }
+            };
+            let added =
+                text_of(&line, Code::BadFetchLine).and_then(|text| list.add(text, reading, &mut scratch));
+            if let Err(note) = added {
+                findings.push(note_at("fetch.txt", number, note));
+                if findings.len() - before >= ENOUGH {
+                    findings.push(note_at("fetch.txt", number, (Code::BadFetchLine, too_many())));
+                    break;
+                }
             }
         }
+        list
     }
-    entries
-}
 
-fn parse_line(line: &str, reading: &Reading<'_>) -> Result<FetchEntry, (Code, String)> {
-    let bad = |message: &str| (Code::BadFetchLine, message.to_owned());
-    let blank = [' ', '\t'];
-    let (url, rest) =
-        line.split_once(blank).ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
-    let (length, rest) = rest
-        .trim_start_matches(blank)
-        .split_once(blank)
-        .ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
-    let length = match length {
-        "-" => None,
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| bad("the length is too large"))?)
+    fn add(&mut self, line: &str, reading: &mut Reading<'_>, scratch: &mut String) -> Result<(), Note> {
+        let bad = |message: &str| (Code::BadFetchLine, message.to_owned());
+        let blank = [' ', '\t'];
+        let (url, rest) =
+            line.split_once(blank).ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
+        let (length, rest) = rest
+            .trim_start_matches(blank)
+            .split_once(blank)
+            .ok_or_else(|| bad("the line is not a URL, a length and a path"))?;
+        let length = match length {
+            "-" => UNSAID,
+            digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                let length = digits.parse().ok().filter(|length| *length < NOT_REMOTE);
+                length.ok_or_else(|| bad("the length is too large"))?
+            }
+            _ => {
+                return Err((Code::BadFetchLine, format!("the length {length:?} is neither a number nor -")));
+            }
+        };
+        if !url.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()) {
+            return Err((Code::BadFetchLine, format!("{url:?} is not an absolute URL")));
         }
-        _ => return Err((Code::BadFetchLine, format!("the length {length:?} is neither a number nor -"))),
-    };
-    if !url.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()) {
-        return Err((Code::BadFetchLine, format!("{url:?} is not an absolute URL")));
+        let (decoded, _) = reading.decode(rest.trim_start_matches(blank));
+        let path = PathRef::parse(&decoded, scratch).map_err(|e| (Code::UnsafePath, e.to_string()))?;
+        if !path.is_payload() {
+            let message = format!("{path} is not below data/, where fetched files go");
+            return Err((Code::UnsafePath, message));
+        }
+        let last = self.lines.last().map(|line| line.file);
+        let file = reading.names.insert_after(last, path).map_err(|e| bad(&e.to_string()))?;
+        self.urls.push_str(url);
+        self.lines.push(Line { file, length, url_end: self.urls.len() });
+        self.set_length(file, length).map_or(Ok(()), |other| {
+            let message =
+                format!("{} has {length} bytes here, and {other} in another line", reading.names.get(file));
+            Err((Code::FetchLengthsDiffer, message))
+        })
     }
-    let (decoded, _) = reading.decode(rest.trim_start_matches(blank));
-    let path = BagPath::parse(&decoded).map_err(|e| (Code::UnsafePath, e.to_string()))?;
-    if !path.is_payload() {
-        return Err((Code::UnsafePath, format!("{path} is not below data/, where fetched files go")));
-    }
-    Ok(FetchEntry { url: url.to_owned(), length, path })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bag::names::Names;
+    use crate::bag::text::Encoding;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> (Vec<FetchEntry>, Vec<&'static str>) {
+    type Read = (String, Option<u64>, String);
+
+    fn read(text: &str) -> (Vec<Read>, Vec<&'static str>) {
         let mut findings = Vec::new();
-        let entries = parse(text, &Reading { v1: true, exists: &|_| false }, &mut findings);
+        let mut names = Names::default();
+        let mut reading = Reading { v1: true, encoding: Encoding::Utf8, names: &mut names, present: 0 };
+        let list = FetchList::parse(text.as_bytes(), &mut reading, &mut findings);
+        let entries = list
+            .iter()
+            .map(|(file, url, length)| (url.to_owned(), length, names.get(file).as_str().to_owned()))
+            .collect();
         (entries, findings.iter().map(|f| f.code.as_str()).collect())
     }
 
@@ -87,9 +170,8 @@ mod tests {
     fn lines_good_and_bad() {
         let (entries, findings) = read("http://h/a%20b 4 data/a b%0Ac%25.bin\nhttps://h/x\t-\tdata/x");
         assert!(findings.is_empty());
-        assert_eq!(entries[0].url, "http://h/a%20b");
-        assert_eq!((entries[0].length, entries[0].path.as_str()), (Some(4), "data/a b\nc%.bin"));
-        assert_eq!(entries[1].length, None);
+        assert_eq!(entries[0], ("http://h/a%20b".into(), Some(4), "data/a b\nc%.bin".into()));
+        assert_eq!(entries[1], ("https://h/x".into(), None, "data/x".into()));
         for (line, code) in [
             ("", "E107"),
             ("http://h/x", "E107"),
@@ -97,6 +179,7 @@ mod tests {
             ("http://h/x -4 data/x", "E107"),
             ("http://h/x 99999999999999999999999 data/x", "E107"),
             ("/a 4 data/a.txt", "E107"),
+            ("http://h/x 4 data/x\nhttp://h/y - data/x\nhttp://h/z 5 data/x", "E112"),
             ("http://h/x 4 ../x", "E104"),
             ("http://h/x 4 /tmp/x", "E104"),
             ("http://h/x 4 manifest-md5.txt", "E104"),
@@ -104,16 +187,17 @@ mod tests {
             assert_eq!(read(&format!("{line}\n")).1, [code], "{line:?}");
         }
         // Percent codes other than the three stay literal, so that no later step can decode them into `..`.
-        assert_eq!(read("http://h/x 4 data/%2e%2e/x").0[0].path.as_str(), "data/%2e%2e/x");
+        assert_eq!(read("http://h/x 4 data/%2e%2e/x").0[0].2, "data/%2e%2e/x");
     }
 
     proptest! {
         #[test]
-        fn written_lines_are_read_back(name in "[^/\0]{1,20}", length: Option<u64>) {
+        fn written_lines_are_read_back(name in "[^/\0]{1,20}", length in 0..u64::MAX - 1) {
             prop_assume!(name != "." && name != ".." && BagPath::parse(&format!("data/{name}")).is_ok());
             let path = BagPath::parse(&format!("data/x/{name}")).unwrap();
-            let entry = FetchEntry { url: "https://h/a".into(), length, path };
-            prop_assert_eq!(read(&entry.to_line()).0, vec![entry]);
+            let entry = Remote { url: "https://h/a".into(), length, path };
+            let read = read(&entry.to_line()).0;
+            prop_assert_eq!(read, vec![(entry.url, Some(length), entry.path.as_str().to_owned())]);
         }
     }
 }

@@ -49,6 +49,12 @@ codes! {
     FetchNotInManifest = "E108",
     /// A line of bag-info.txt or the Payload-Oxum is malformed.
     BadBagInfo = "E109",
+    /// Two manifests of one kind are of one algorithm.
+    RepeatedManifest = "E110",
+    /// BagIt 1.0: a tag manifest leaves out a payload manifest.
+    TagManifestGap = "E111",
+    /// Lines of fetch.txt give one file different lengths.
+    FetchLengthsDiffer = "E112",
     /// A listed file is neither there nor in fetch.txt.
     FileMissing = "E201",
     /// A payload file is in no manifest.
@@ -65,7 +71,9 @@ codes! {
     NotAFile = "E207",
     /// The payload folder data/ is missing.
     NoPayloadFolder = "E208",
-    /// A manifest line is in the form of md5sum: `*` before the path, or `./` in it.
+    /// The bag was to be checked by its Payload-Oxum only, and has none.
+    NoOxum = "E209",
+    /// A manifest line is in the form of md5sum: `*` before the path, `./` in it, or `\\` before the line.
     ChecksumToolForm = "W301",
     /// A manifest's algorithm is unknown, so that it was not checked.
     UnknownAlgorithm = "W302",
@@ -73,12 +81,18 @@ codes! {
     PercentFallback = "W303",
     /// Before BagIt 1.0: a manifest lists one file twice with the same digest.
     RepeatedEntry = "W304",
-    /// A tag manifest leaves out a payload manifest.
-    TagManifestGap = "W305",
+    /// Before BagIt 1.0: a tag manifest leaves out a payload manifest.
+    OldTagManifestGap = "W305",
     /// Two names differ only in case or in Unicode normal form.
     CollidingNames = "W306",
     /// A file that an operating system left behind.
     SystemFile = "W307",
+    /// A name holds control characters.
+    ControlCharacter = "W308",
+    /// BagIt 1.0: a label of bag-info.txt is not followed by a colon, one space or tab, and its value.
+    BagInfoSpacing = "W309",
+    /// Before BagIt 1.0: a label of bagit.txt is written in another case.
+    DeclarationCase = "W310",
 }
 
 impl Code {

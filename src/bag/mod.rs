@@ -4,30 +4,36 @@
 //! verifier and the writer. It never speaks to a network and knows nothing of datasets or SQL.
 //! The format is RFC 8493 and its predecessors 0.93 to 0.97.
 
+mod archive;
 mod container;
 mod digest;
 mod extract;
 mod fetch;
 mod finding;
 mod manifest;
+mod names;
 mod path;
 mod reader;
 mod tagfile;
+mod text;
 mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use container::{Container, FileEntry, Folder, Listing, ZipFile, open_container};
+pub use archive::{FileAt, Limits, ReadAt};
+pub use container::{
+    Body, Container, Detail, Folder, Listing, Place, Sequential, TarFile, Visitor, ZipFile, open_container,
+};
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
 pub use extract::{copy_container, temporary_beside};
-pub use fetch::FetchEntry;
 pub use finding::{Code, Finding, Severity};
-pub use path::{BagPath, PathError};
-pub use reader::{Bag, ListedFile};
+pub use names::{FileId, Names, TooManyNames};
+pub use path::{BagPath, PathError, PathRef};
+pub use reader::{Bag, BagFile, FetchEntry};
 pub use tagfile::BagInfo;
 pub(crate) use verify::check_oxum;
-pub use verify::{Verdict, VerifyOptions, VerifyReport, verify};
+pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
 pub use writer::{BagWriter, Compression};
 
 /// Why a bag could not be opened, read or written.
@@ -48,7 +54,7 @@ pub enum BagError {
         reason: String,
     },
     /// The archive's own structure is broken, hostile or of a kind that is not read.
-    #[error("{path} can't be read as a zip archive: {reason}")]
+    #[error("{path} can't be read as an archive: {reason}")]
     Archive {
         /// The archive.
         path: PathBuf,

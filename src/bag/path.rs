@@ -1,5 +1,6 @@
 //! Paths inside a bag: relative, `/`-separated, and proven to stay inside.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -23,37 +24,13 @@ pub struct PathError {
 impl BagPath {
     /// Parses a decoded path.
     pub fn parse(raw: &str) -> Result<Self, PathError> {
-        let refuse = |reason| Err(PathError { path: raw.to_owned(), reason });
-        let bytes = raw.as_bytes();
-        if raw.is_empty() {
-            return refuse("it is empty");
-        }
-        if bytes.contains(&0) {
-            return refuse("it holds a NUL");
-        }
-        if bytes[0] == b'/' || bytes[0] == b'\\' {
-            return refuse("it is absolute");
-        }
-        if bytes[0] == b'~' {
-            return refuse("it starts with ~");
-        }
-        if bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
-            return refuse("it names a drive");
-        }
-        if raw.split(['/', '\\']).any(|part| part == "..") {
-            return refuse("it holds ..");
-        }
-        if raw.ends_with('/') {
-            return refuse("it names a folder");
-        }
-        if raw.split('/').all(|part| !part.is_empty() && part != ".") {
-            return Ok(Self(raw.into()));
-        }
-        let parts: Vec<&str> = raw.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        if parts.is_empty() {
-            return refuse("it names the bag itself");
-        }
-        Ok(Self(parts.join("/").into()))
+        PathRef::parse(raw, &mut String::new()).map(PathRef::to_owned)
+    }
+
+    /// The same path, borrowed.
+    #[must_use]
+    pub fn borrowed(&self) -> PathRef<'_> {
+        PathRef(&self.0)
     }
 
     /// The path as text, `/`-separated.
@@ -65,29 +42,125 @@ impl BagPath {
     /// Whether it lies below `data/`.
     #[must_use]
     pub fn is_payload(&self) -> bool {
-        self.0.strip_prefix("data/").is_some_and(|rest| !rest.is_empty())
+        self.borrowed().is_payload()
     }
 
     /// The path on disk below `root`.
     #[must_use]
     pub fn below(&self, root: &Path) -> PathBuf {
+        self.borrowed().below(root)
+    }
+}
+
+/// A [`BagPath`] that is kept elsewhere: in a bag's table of names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathRef<'p>(&'p str);
+
+impl<'p> PathRef<'p> {
+    /// Parses a decoded path. Where it has to be written in another way (`./a`), that goes into `scratch`.
+    pub fn parse(raw: &'p str, scratch: &'p mut String) -> Result<Self, PathError> {
+        let refuse = |reason| Err(PathError { path: raw.chars().take(4096).collect(), reason });
+        let bytes = raw.as_bytes();
+        if raw.is_empty() {
+            return refuse("it is empty");
+        }
+        if memchr::memchr(0, bytes).is_some() {
+            return refuse("it holds a NUL");
+        }
+        if bytes[0] == b'/' || bytes[0] == b'\\' {
+            return refuse("it is absolute");
+        }
+        if bytes[0] == b'~' {
+            return refuse("it starts with ~");
+        }
+        if bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
+            return refuse("it names a drive");
+        }
+        // Every rule below is about a component that is empty or starts with a dot.
+        let mut plain = bytes[0] != b'.' && bytes[bytes.len() - 1] != b'/';
+        for at in memchr::memchr2_iter(b'/', b'\\', bytes) {
+            plain &= !matches!(bytes.get(at + 1), Some(b'.' | b'/'));
+        }
+        if plain {
+            return Ok(Self(raw));
+        }
+        if raw.split(['/', '\\']).any(|part| part == "..") {
+            return refuse("it holds ..");
+        }
+        if raw.ends_with('/') {
+            return refuse("it names a folder");
+        }
+        if raw.split('/').all(|part| !part.is_empty() && part != ".") {
+            return Ok(Self(raw));
+        }
+        scratch.clear();
+        for part in raw.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if !scratch.is_empty() {
+                scratch.push('/');
+            }
+            scratch.push_str(part);
+        }
+        if scratch.is_empty() { refuse("it names the bag itself") } else { Ok(Self(scratch)) }
+    }
+
+    /// A path that was parsed before it was stored.
+    pub(super) fn stored(text: &'p str) -> Self {
+        Self(text)
+    }
+
+    /// An owned copy.
+    #[must_use]
+    pub fn to_owned(self) -> BagPath {
+        BagPath(self.0.into())
+    }
+
+    /// The path as text, `/`-separated.
+    #[must_use]
+    pub fn as_str(self) -> &'p str {
+        self.0
+    }
+
+    /// Whether it lies below `data/`.
+    #[must_use]
+    pub fn is_payload(self) -> bool {
+        self.0.strip_prefix("data/").is_some_and(|rest| !rest.is_empty())
+    }
+
+    /// The path on disk below `root`.
+    #[must_use]
+    pub fn below(self, root: &Path) -> PathBuf {
         let mut path = root.to_path_buf();
         path.extend(self.0.split('/'));
         path
     }
 }
 
-impl fmt::Display for BagPath {
+impl fmt::Display for PathRef<'_> {
     /// Control characters are shown escaped, so that a hostile name can't forge output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&printable(self.0))
+    }
+}
+
+/// A name as it is shown: control characters escaped.
+pub(super) fn printable(name: &str) -> Cow<'_, str> {
+    if !name.chars().any(char::is_control) {
+        return Cow::Borrowed(name);
+    }
+    let escaped =
+        name.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
+    Cow::Owned(escaped.collect())
+}
+
+impl fmt::Debug for PathRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl fmt::Display for BagPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.borrowed().fmt(f)
     }
 }
 

@@ -1,122 +1,257 @@
-//! A bag opened: its declaration, its manifests merged, its `fetch.txt`, and all that is wrong with their form.
+//! A bag opened: its declaration, its manifests side by side, its `fetch.txt`, and all that is wrong with their form.
+//!
+//! Names are kept once, in one table; what is known of a file lies in columns by its number there: its length, and
+//! a digest for each manifest. At a million files that is what decides how much memory a bag takes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use unicode_normalization::UnicodeNormalization;
-
-use super::manifest::{Lists, Manifest, Reading, manifest_name};
-use super::tagfile::Declaration;
+use super::container::{Body, Detail, Place};
+use super::fetch::FetchList;
+use super::manifest::{Column, Lists, ManifestFile, Reading, listed_in_any, manifest_name, unreadable};
+use super::names::{Alike, FileId, Names};
+use super::tagfile::{BadLine, Declaration};
 use super::{
-    Algorithm, BagError, BagInfo, BagPath, Code, Container, Digest, FetchEntry, FileEntry, Finding, fetch,
-    open_container,
+    Algorithm, BagError, BagInfo, Code, Container, Digest, Finding, Level, Limits, PathRef, open_container,
 };
 
-/// No tag file is larger than this, in octets; at ten million lines of 100 a manifest is not.
-const TAG_FILE_LIMIT: u64 = 4 << 30;
-
-/// A file that a manifest lists, with every digest that is known of it.
-#[derive(Debug, Clone)]
-pub struct ListedFile {
-    /// Where it is in the bag.
-    pub path: BagPath,
-    /// One digest for each manifest that lists it, weakest algorithm first.
-    pub digests: Vec<Digest>,
-}
-
-/// A bag as its tag files describe it. Opening reads every tag file and no payload.
+/// A bag as its tag files describe it. Opening reads every tag file that the level asks for, and no payload.
 pub struct Bag {
     container: Box<dyn Container>,
-    pub(super) declaration: Declaration,
-    pub(super) files: Vec<FileEntry>,
+    pub(super) level: Level,
+    declaration: Declaration,
+    pub(super) names: Names,
+    /// The names up to this number are those of files that are there.
+    present: usize,
+    lengths: Vec<u64>,
+    /// The files that are there and whose names are not ASCII, to be found in whatever normal form. Made when needed.
+    normal_forms: OnceLock<Alike>,
     pub(super) has_data: bool,
-    payload: Vec<ListedFile>,
-    pub(super) tags: Vec<ListedFile>,
-    fetch: Vec<FetchEntry>,
-    /// Files whose names are not ASCII, by the normal form of their names.
-    normalised: HashMap<String, usize>,
+    /// One for each payload manifest, weakest algorithm first.
+    pub(super) columns: Vec<Column>,
+    pub(super) tags: HashMap<FileId, Vec<Digest>>,
+    fetch: FetchList,
     info: BagInfo,
     pub(super) findings: Vec<Finding>,
 }
 
+/// Which manifests there were.
+#[derive(Default)]
+struct ManifestsRead {
+    algorithms: Vec<(Lists, Algorithm)>,
+    /// File names of payload manifests, those of unknown algorithms too.
+    payload: Vec<String>,
+}
+
 impl Bag {
-    /// Opens a folder or zip archive. Fails only if there is no bag to speak of; all else becomes a finding.
+    /// Opens a folder or archive. Fails only if there is no bag to speak of; all else becomes a finding.
     pub fn open(path: &Path) -> Result<Self, BagError> {
-        Self::from_container(open_container(path)?)
+        Self::open_for(path, Level::Full, &Limits::default())
+    }
+
+    /// Opens a folder or archive as far as a level of verification needs, within limits on archives.
+    pub fn open_for(path: &Path, level: Level, limits: &Limits) -> Result<Self, BagError> {
+        Self::from_container(open_container(path, limits)?, level)
     }
 
     /// Opens the bag in a container.
-    pub fn from_container(container: Box<dyn Container>) -> Result<Self, BagError> {
-        let listing = container.list()?;
-        let declaration = declaration(container.as_ref(), &listing.files)?;
-        let mut findings = listing.odd;
-        let names: HashSet<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-        let reading = Reading { v1: declaration.is_1_0(), exists: &|name| names.contains(name) };
-        let text = |name: &BagPath, findings: &mut Vec<Finding>| {
-            let bytes = container.read_small(name, TAG_FILE_LIMIT).map_err(|e| e.to_string());
-            let text = bytes.and_then(|bytes| declaration.encoding.decode(bytes));
-            text.map_err(|e| findings.push(Finding::new(Code::TagFileUnreadable, name, e)))
-                .unwrap_or_default()
-        };
-        let mut payload_manifests = Vec::new();
-        let mut tag_manifests = Vec::new();
-        let mut info = BagInfo::default();
-        let mut fetch = Vec::new();
-        for file in &listing.files {
-            let name = file.path.as_str();
-            if let Some((lists, algorithm)) = manifest_name(name) {
-                let Some(algorithm) = Algorithm::by_name(algorithm) else {
-                    findings.push(Finding::new(
-                        Code::UnknownAlgorithm,
-                        name,
-                        "its algorithm is unknown, so that it was not checked",
-                    ));
-                    continue;
-                };
-                let body = text(&file.path, &mut findings);
-                let manifest = Manifest::parse(name, algorithm, &body, lists, &reading, &mut findings);
-                if lists == Lists::Payload { &mut payload_manifests } else { &mut tag_manifests }
-                    .push(manifest);
-            } else if name == "fetch.txt" {
-                fetch = fetch::parse(&text(&file.path, &mut findings), &reading, &mut findings);
-            } else if name == "bag-info.txt" || name == "package-info.txt" && info == BagInfo::default() {
-                let (parsed, bad) = BagInfo::parse(&text(&file.path, &mut findings));
-                info = parsed;
-                findings.extend(bad.into_iter().map(|line| {
-                    Finding::new(Code::BadBagInfo, format!("{name}:{line}"), "the line has no label")
-                }));
-            }
-        }
-        if payload_manifests.is_empty() {
-            findings.push(Finding::new(
-                Code::NoManifest,
-                "manifest-sha256.txt",
-                "there is no payload manifest of a known algorithm",
-            ));
-        }
-        if declaration.is_1_0() {
-            check_every_manifest(&payload_manifests, &mut findings);
-        }
-        check_tag_manifests(&tag_manifests, &payload_manifests, &mut findings);
-        let payload = merge(payload_manifests);
-        check_fetch(&fetch, &payload, &mut findings);
-        let names = listing.files.iter().enumerate().filter(|(_, file)| !file.path.as_str().is_ascii());
-        let normalised = names.map(|(index, file)| (file.path.as_str().nfc().collect(), index)).collect();
-        Ok(Self {
-            normalised,
-            declaration,
-            payload,
-            tags: merge(tag_manifests),
-            has_data: listing.has_data,
-            files: listing.files,
+    pub fn from_container(container: Box<dyn Container>, level: Level) -> Result<Self, BagError> {
+        let detail = if level == Level::Structure { Detail::Names } else { Detail::Lengths };
+        let listing = container.list(detail)?;
+        let present = listing.names.len();
+        let declaration = declaration(container.as_ref(), &listing.names)?;
+        let mut bag = Self {
             container,
-            fetch,
-            info,
-            findings,
-        })
+            level,
+            declaration,
+            names: listing.names,
+            present,
+            lengths: listing.lengths,
+            normal_forms: OnceLock::new(),
+            has_data: listing.has_data,
+            columns: Vec::new(),
+            tags: HashMap::new(),
+            fetch: FetchList::default(),
+            info: BagInfo::default(),
+            findings: listing.odd,
+        };
+        if declaration.odd_case {
+            let message = "a label is not written as BagIt writes it";
+            bag.findings.push(Finding::new(Code::DeclarationCase, "bagit.txt", message));
+        }
+        bag.read_info();
+        let read = (level != Level::Oxum).then(|| bag.read_manifests());
+        bag.read_fetch();
+        if let Some(read) = read {
+            bag.check_manifests(&read);
+        }
+        Ok(bag)
     }
 
-    /// Where it lies and how to read it.
+    fn reader_of(&self, id: FileId) -> io::Result<Body<'_>> {
+        self.container.open(Place { id, path: self.names.get(id) })
+    }
+
+    fn present_id(&self, name: &str) -> Option<FileId> {
+        self.names.find(name).filter(|id| id.index() < self.present)
+    }
+
+    fn read_info(&mut self) {
+        let name = ["bag-info.txt", "package-info.txt"]
+            .into_iter()
+            .find_map(|name| Some((name, self.present_id(name)?)));
+        let Some((name, id)) = name else { return };
+        let v1 = self.declaration.is_1_0();
+        let mut findings = Vec::new();
+        let mut wrong = |line: u64, what: BadLine| {
+            let (code, message) = match what {
+                BadLine::NoLabel => (Code::BadBagInfo, "the line has no label"),
+                BadLine::NotText => (Code::TagFileUnreadable, "the line is not UTF-8, or endless"),
+                BadLine::Spacing if v1 => (
+                    Code::BagInfoSpacing,
+                    "the label is not followed by a colon, one space or tab, and the value",
+                ),
+                BadLine::Spacing => return,
+            };
+            findings.push(Finding::new(code, format_args!("{name}:{line}"), message));
+        };
+        let read =
+            self.reader_of(id).and_then(|body| BagInfo::parse(body, self.declaration.encoding, &mut wrong));
+        match read {
+            Ok(info) => self.info = info,
+            Err(error) => findings.push(unreadable(name, &error)),
+        }
+        self.findings.append(&mut findings);
+    }
+
+    fn read_manifests(&mut self) -> ManifestsRead {
+        let here = self.names.ids().take(self.present).map(|id| (self.names.get(id).as_str(), id));
+        let mut manifests: Vec<(String, FileId)> = here
+            .filter(|(name, _)| manifest_name(name).is_some())
+            .map(|(name, id)| (name.to_owned(), id))
+            .collect();
+        manifests.sort_unstable();
+        let mut read = ManifestsRead::default();
+        for (name, id) in manifests {
+            let Some((lists, algorithm)) = manifest_name(&name) else { continue };
+            if lists == Lists::Payload {
+                read.payload.push(name.clone());
+            }
+            let Some(algorithm) = Algorithm::by_name(algorithm) else {
+                let message = "its algorithm is unknown, so that it was not checked";
+                self.findings.push(Finding::new(Code::UnknownAlgorithm, &name, message));
+                continue;
+            };
+            if read.algorithms.contains(&(lists, algorithm)) {
+                let message = format!("there is another manifest of {algorithm}; this one was not read");
+                self.findings.push(Finding::new(Code::RepeatedManifest, &name, message));
+                continue;
+            }
+            read.algorithms.push((lists, algorithm));
+            self.read_manifest(id, &ManifestFile { name: &name, algorithm, lists });
+        }
+        self.columns.sort_by_key(|column| column.algorithm);
+        self.tags.values_mut().for_each(|digests| digests.sort_unstable());
+        read
+    }
+
+    fn read_manifest(&mut self, id: FileId, file: &ManifestFile<'_>) {
+        let Self { container, names, tags, columns, findings, .. } = self;
+        let opened = PathRef::parse(file.name, &mut String::new())
+            .map_err(io::Error::other)
+            .and_then(|path| container.open(Place { id, path }));
+        let body = match opened {
+            Ok(body) => body,
+            Err(error) => return findings.push(unreadable(file.name, &error)),
+        };
+        let (v1, encoding) = (self.declaration.is_1_0(), self.declaration.encoding);
+        let mut reading = Reading { v1, encoding, names, present: self.present };
+        if file.lists == Lists::Payload {
+            let mut column = Column::new(file.algorithm);
+            file.parse(body, &mut reading, &mut |id, digest| column.set(id, digest), findings);
+            columns.push(column);
+        } else {
+            let mut record = |id, digest: &Digest| {
+                let digests: &mut Vec<Digest> = tags.entry(id).or_default();
+                let first = digests.iter().find(|first| first.algorithm() == digest.algorithm()).copied();
+                if first.is_none() {
+                    digests.push(*digest);
+                }
+                first
+            };
+            file.parse(body, &mut reading, &mut record, findings);
+        }
+    }
+
+    fn read_fetch(&mut self) {
+        let Some(id) = self.present_id("fetch.txt") else { return };
+        let Self { container, names, findings, .. } = self;
+        let path = PathRef::stored("fetch.txt");
+        match container.open(Place { id, path }) {
+            Ok(body) => {
+                let (v1, encoding) = (self.declaration.is_1_0(), self.declaration.encoding);
+                let mut reading = Reading { v1, encoding, names, present: self.present };
+                self.fetch = FetchList::parse(body, &mut reading, findings);
+            }
+            Err(error) => findings.push(unreadable("fetch.txt", &error)),
+        }
+    }
+
+    /// What the manifests and `fetch.txt` say of each other.
+    fn check_manifests(&mut self, read: &ManifestsRead) {
+        let mut findings = Vec::new();
+        if self.columns.is_empty() {
+            let message = "there is no payload manifest of a known algorithm";
+            findings.push(Finding::new(Code::NoManifest, "manifest-sha256.txt", message));
+        }
+        if self.declaration.is_1_0() {
+            self.check_every_manifest(&mut findings);
+        }
+        self.check_tag_manifests(read, &mut findings);
+        for (file, _, _) in self.fetch.iter() {
+            if !self.columns.iter().any(|column| column.lists(file)) {
+                let message = "fetch.txt names it, but no manifest lists it";
+                findings.push(Finding::new(Code::FetchNotInManifest, self.names.get(file), message));
+            }
+        }
+        self.findings.append(&mut findings);
+    }
+
+    /// RFC 8493 §2.1.3: every payload file in every payload manifest.
+    fn check_every_manifest(&self, findings: &mut Vec<Finding>) {
+        for column in &self.columns {
+            for other in self.columns.iter().filter(|other| other.algorithm != column.algorithm) {
+                for id in column.lacking(other) {
+                    let message = format!("it is in {} but not in {}", other.manifest(), column.manifest());
+                    findings.push(Finding::new(Code::NotInEveryManifest, self.names.get(id), message));
+                }
+            }
+        }
+    }
+
+    /// RFC 8493 §2.2.1: a tag manifest lists every payload manifest.
+    fn check_tag_manifests(&self, read: &ManifestsRead, findings: &mut Vec<Finding>) {
+        let code = if self.declaration.is_1_0() { Code::TagManifestGap } else { Code::OldTagManifestGap };
+        for (_, algorithm) in read.algorithms.iter().filter(|(lists, _)| *lists == Lists::Tags) {
+            for name in &read.payload {
+                let digests = self.names.find(name).and_then(|id| self.tags.get(&id));
+                if !digests
+                    .is_some_and(|digests| digests.iter().any(|digest| digest.algorithm() == *algorithm))
+                {
+                    let place = format!("tagmanifest-{algorithm}.txt");
+                    findings.push(Finding::new(code, place, format!("it does not list {name}")));
+                }
+            }
+        }
+    }
+}
+
+/// What is asked of an open bag.
+impl Bag {
+    /// Where it lies and how it is read.
     #[must_use]
     pub fn container(&self) -> &dyn Container {
         self.container.as_ref()
@@ -128,16 +263,42 @@ impl Bag {
         format!("{}.{}", self.declaration.major, self.declaration.minor)
     }
 
-    /// The payload files that the manifests list, sorted by path.
+    /// The payload files that a manifest lists, in the order in which their names were met.
+    pub fn payload(&self) -> impl Iterator<Item = BagFile<'_>> {
+        listed_in_any(&self.columns).map(|id| self.by_id(id))
+    }
+
+    /// How many those are.
     #[must_use]
-    pub fn payload(&self) -> &[ListedFile] {
-        &self.payload
+    pub fn payload_count(&self) -> u64 {
+        listed_in_any(&self.columns).count() as u64
+    }
+
+    /// The files that are there, tag files too, in the container's order.
+    pub fn files(&self) -> impl Iterator<Item = BagFile<'_>> {
+        self.names.ids().take(self.present).map(|id| self.by_id(id))
+    }
+
+    /// How many those are.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.present
     }
 
     /// The lines of `fetch.txt`, in order.
+    pub fn fetch(&self) -> impl Iterator<Item = FetchEntry<'_>> {
+        self.fetch.iter().map(|(id, url, length)| FetchEntry { file: self.by_id(id), url, length })
+    }
+
+    /// Whether there is a `fetch.txt` that names a file.
     #[must_use]
-    pub fn fetch(&self) -> &[FetchEntry] {
-        &self.fetch
+    pub fn has_fetch(&self) -> bool {
+        self.fetch.len() > 0
+    }
+
+    /// The length in octets, if said, of a file that `fetch.txt` names.
+    pub(super) fn remote_length(&self, file: BagFile<'_>) -> Option<Option<u64>> {
+        self.fetch.length_of(file.id)
     }
 
     /// `bag-info.txt`.
@@ -152,92 +313,113 @@ impl Bag {
         &self.findings
     }
 
-    /// The files that are there, tag files too, sorted by path.
+    /// The file of exactly that name, be it there or only listed.
     #[must_use]
-    pub fn files(&self) -> &[FileEntry] {
-        &self.files
+    pub fn find(&self, path: &str) -> Option<BagFile<'_>> {
+        self.names.find(path).map(|id| self.by_id(id))
     }
 
-    /// The file of that name, or else one whose name differs only in Unicode normal form: file systems and
+    /// The file itself if it is there, or else one whose name differs only in Unicode normal form: file systems and
     /// archivers change it (RFC 8493 §5.2).
     #[must_use]
-    pub fn file(&self, path: &BagPath) -> Option<&FileEntry> {
-        let exact = self.files.binary_search_by(|file| file.path.cmp(path)).ok();
-        let index = exact.or_else(|| {
-            let normal: Option<String> = (!path.as_str().is_ascii()).then(|| path.as_str().nfc().collect());
-            self.normalised.get(&normal?).copied()
+    pub fn stored<'b>(&'b self, file: BagFile<'b>) -> Option<BagFile<'b>> {
+        let name = file.path().as_str();
+        if file.is_present() || name.is_ascii() {
+            return Some(file).filter(|file| file.is_present());
+        }
+        let forms = self.normal_forms.get_or_init(|| {
+            let mut forms = Alike::by_normal_form();
+            for file in self.files().filter(|file| !file.path().as_str().is_ascii()) {
+                forms.add(&self.names, file.id);
+            }
+            forms
         });
-        index.map(|index| &self.files[index])
+        forms.find(&self.names, name).map(|id| self.by_id(id))
     }
 
-    /// Whether a tag manifest lists a path.
-    #[must_use]
-    pub fn listed_tag(&self, path: &str) -> bool {
-        self.tags.iter().any(|file| file.path.as_str() == path)
-    }
-
-    /// What the manifests list of a path.
-    #[must_use]
-    pub fn listed(&self, path: &BagPath) -> Option<&ListedFile> {
-        self.payload.binary_search_by(|file| file.path.cmp(path)).ok().map(|index| &self.payload[index])
+    pub(super) fn by_id(&self, id: FileId) -> BagFile<'_> {
+        BagFile { bag: self, id }
     }
 }
 
-fn declaration(container: &dyn Container, files: &[FileEntry]) -> Result<Declaration, BagError> {
+/// A file of a bag: there, listed, or both.
+#[derive(Clone, Copy)]
+pub struct BagFile<'b> {
+    bag: &'b Bag,
+    pub(super) id: FileId,
+}
+
+impl<'b> BagFile<'b> {
+    /// Where it is in the bag.
+    #[must_use]
+    pub fn path(self) -> PathRef<'b> {
+        self.bag.names.get(self.id)
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        self.id.index() < self.bag.present
+    }
+
+    /// Its length in octets, as the container's directory says; 0 if it is not there.
+    #[must_use]
+    pub fn length(self) -> u64 {
+        self.bag.lengths.get(self.id.index()).copied().unwrap_or(0)
+    }
+
+    /// Whether a payload manifest lists it.
+    #[must_use]
+    pub fn is_listed(self) -> bool {
+        self.bag.columns.iter().any(|column| column.lists(self.id))
+    }
+
+    /// The digests that the manifests list, weakest algorithm first; those of the tag manifests for a tag file.
+    #[must_use]
+    pub fn digests(self) -> Vec<Digest> {
+        let listed: Vec<Digest> = self.bag.columns.iter().filter_map(|column| column.get(self.id)).collect();
+        if listed.is_empty() { self.bag.tags.get(&self.id).cloned().unwrap_or_default() } else { listed }
+    }
+
+    /// Opens it.
+    pub fn open(self) -> io::Result<Body<'b>> {
+        self.bag.container.open(self.place())
+    }
+
+    /// Reads it whole: at most `limit` octets, more is an error.
+    pub fn read(self, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.bag.container.read(self.place(), limit, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn place(self) -> Place<'b> {
+        Place { id: self.id, path: self.path() }
+    }
+}
+
+impl fmt::Debug for BagFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.path(), f)
+    }
+}
+
+/// A line of `fetch.txt`: a payload file that is elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchEntry<'b> {
+    /// Where it goes.
+    pub file: BagFile<'b>,
+    /// Where it is, as written.
+    pub url: &'b str,
+    /// Its length in octets, if the line says one.
+    pub length: Option<u64>,
+}
+
+fn declaration(container: &dyn Container, names: &Names) -> Result<Declaration, BagError> {
     let not_a_bag = |reason: String| BagError::NotABag { path: container.location().to_owned(), reason };
-    let file = files.iter().find(|file| file.path.as_str() == "bagit.txt");
-    let file = file.ok_or_else(|| not_a_bag("it has no bagit.txt".into()))?;
-    let bytes = container.read_small(&file.path, 64 << 10).map_err(|error| not_a_bag(error.to_string()))?;
-    Declaration::parse(bytes).map_err(not_a_bag)
-}
-
-fn merge(mut manifests: Vec<Manifest>) -> Vec<ListedFile> {
-    manifests.sort_by_key(|manifest| manifest.algorithm);
-    let mut merged: BTreeMap<BagPath, Vec<Digest>> = BTreeMap::new();
-    for manifest in manifests {
-        for (path, digest) in manifest.entries {
-            merged.entry(path).or_default().push(digest);
-        }
-    }
-    merged.into_iter().map(|(path, digests)| ListedFile { path, digests }).collect()
-}
-
-/// RFC 8493 §2.1.3: every payload file in every payload manifest.
-fn check_every_manifest(manifests: &[Manifest], findings: &mut Vec<Finding>) {
-    for manifest in manifests {
-        for other in manifests.iter().filter(|other| other.algorithm != manifest.algorithm) {
-            for path in manifest.entries.keys().filter(|path| !other.entries.contains_key(*path)) {
-                let message = format!(
-                    "it is in manifest-{}.txt but not in manifest-{}.txt",
-                    manifest.algorithm, other.algorithm
-                );
-                findings.push(Finding::new(Code::NotInEveryManifest, path, message));
-            }
-        }
-    }
-}
-
-/// RFC 8493 §2.2.1: a tag manifest lists every payload manifest.
-fn check_tag_manifests(tags: &[Manifest], payload: &[Manifest], findings: &mut Vec<Finding>) {
-    for tag in tags {
-        for manifest in payload {
-            let name = format!("manifest-{}.txt", manifest.algorithm);
-            if !tag.entries.keys().any(|path| path.as_str() == name) {
-                let place = format!("tagmanifest-{}.txt", tag.algorithm);
-                findings.push(Finding::new(Code::TagManifestGap, place, format!("it does not list {name}")));
-            }
-        }
-    }
-}
-
-fn check_fetch(fetch: &[FetchEntry], payload: &[ListedFile], findings: &mut Vec<Finding>) {
-    for entry in fetch {
-        if payload.binary_search_by(|file| file.path.cmp(&entry.path)).is_err() {
-            findings.push(Finding::new(
-                Code::FetchNotInManifest,
-                &entry.path,
-                "fetch.txt names it, but no manifest lists it",
-            ));
-        }
-    }
+    let id = names.find("bagit.txt").ok_or_else(|| not_a_bag("it has no bagit.txt".into()))?;
+    let mut bytes = Vec::new();
+    let read = container.read(Place { id, path: names.get(id) }, 64 << 10, &mut bytes);
+    read.map_err(|error| not_a_bag(error.to_string()))?;
+    Declaration::parse(&bytes).map_err(not_a_bag)
 }

@@ -9,7 +9,8 @@ use std::io::{self, Read, Seek, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{Algorithm, BagError, BagInfo, BagPath, Digest, FetchEntry, MultiHasher, path};
+use super::fetch::Remote;
+use super::{Algorithm, BagError, BagInfo, BagPath, Digest, MultiHasher, path};
 
 /// Size of a write to the compressor, in octets. Part of the bag format: changing it may change the bytes.
 const BLOCK: usize = 64 << 10;
@@ -49,7 +50,7 @@ pub struct BagWriter<W: Write + Seek> {
     root: String,
     algorithms: Vec<Algorithm>,
     manifest: Vec<(BagPath, Vec<Digest>)>,
-    fetch: Vec<FetchEntry>,
+    fetch: Vec<Remote>,
     octets: u64,
     buffer: Vec<u8>,
 }
@@ -89,7 +90,7 @@ impl<W: Write + Seek> BagWriter<W> {
     pub fn add_remote(&mut self, path: BagPath, url: String, length: u64, digests: Vec<Digest>) {
         self.octets += length;
         self.manifest.push((path.clone(), digests));
-        self.fetch.push(FetchEntry { url, length: Some(length), path });
+        self.fetch.push(Remote { url, length, path });
     }
 
     /// Writes bag-info.txt (with the `Payload-Oxum` added to `info`), fetch.txt, manifests and tag manifests.

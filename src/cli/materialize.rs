@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::printer::{count, size};
-use super::verify::{finding, print_findings};
+use super::limits::ArchiveLimits;
+use super::printer::count;
+use super::size::size;
+use super::verify::print_findings;
 use super::{Context, Outcome};
 use crate::ErrorKind;
 use crate::materialize::{MaterializeOptions, MaterializeReport, materialize};
+use crate::open::finding_document;
 use crate::transport::{HttpSource, Source};
 
 /// Fetch what a bag refers to, and check all of it
@@ -29,11 +32,17 @@ pub(super) struct Materialize {
     /// Connections at once
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
+    #[command(flatten)]
+    limits: ArchiveLimits,
 }
 
 impl Materialize {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let options = MaterializeOptions { to: self.to.clone(), connections: self.connections.into() };
+        let options = MaterializeOptions {
+            to: self.to.clone(),
+            connections: self.connections.into(),
+            limits: self.limits.limits(),
+        };
         let bar = context.bar();
         let source = || Ok(Box::new(HttpSource::new()?) as Box<dyn Source>);
         let report = materialize(&self.bag, &options, &source, &bar)?;
@@ -89,6 +98,6 @@ fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
         "fetched_files": report.fetched_files,
         "fetched_bytes": report.fetched_bytes,
         "failures": failures,
-        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": report.findings.iter().map(finding_document).collect::<Vec<_>>(),
     }))
 }

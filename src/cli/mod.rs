@@ -7,12 +7,14 @@ mod demo;
 mod export;
 mod import;
 mod init;
+mod limits;
 mod materialize;
 mod printer;
 mod progress;
 mod publish;
 mod query;
 mod release;
+mod size;
 mod verify;
 
 use std::ffi::OsString;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::printer::{count, size};
+use super::printer::count;
+use super::size::size;
 use super::{Context, Outcome};
 use crate::export::publish;
 use crate::version::VersionRef;

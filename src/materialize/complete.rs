@@ -9,7 +9,8 @@ use super::fetch::{Wanted, fetch_all};
 use super::place::{download, restore, unpack};
 use super::{MaterializeError, MaterializeReport, spoilt};
 use crate::bag::{
-    Bag, BagError, BagPath, Code, Finding, Folder, Progress, Severity, VerifyOptions, check_oxum, verify,
+    Bag, BagError, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions, check_oxum,
+    verify,
 };
 use crate::transport::{Source, redacted_text};
 
@@ -20,6 +21,8 @@ pub struct MaterializeOptions {
     pub to: Option<PathBuf>,
     /// Connections at once.
     pub connections: usize,
+    /// What an archive may hold.
+    pub limits: Limits,
 }
 
 /// Materializes the bag at a path or an http(s) URL.
@@ -41,13 +44,13 @@ pub fn materialize(
         Path::new(from)
     };
     // What was downloaded is known by its URL, not by where it lies for a moment.
-    let original = Bag::open(path)
+    let original = Bag::open_for(path, Level::Full, &options.limits)
         .map_err(|error| if path == Path::new(from) { error } else { error.at(Path::new(from)) })?;
     if original.findings().iter().any(is_malformed) {
         return Ok(report(PathBuf::from(from), &original, original.findings().to_vec()));
     }
     let root = unpack(&original, path, options, progress)?;
-    let open = || Bag::from_container(Box::new(Folder::open(&root)?));
+    let open = || Bag::from_container(Box::new(Folder::open(&root)?), Level::Full);
     let mut bag = open()?;
     let mut findings = verify(&bag, VerifyOptions::default(), progress)?.findings;
     if root != original.container().location() && restore(&original, &bag, &root, &mut findings)? {
@@ -83,7 +86,7 @@ pub fn materialize(
 
 /// A report of a bag with all of its payload there and nothing fetched.
 fn report(folder: PathBuf, bag: &Bag, findings: Vec<Finding>) -> MaterializeReport {
-    let files = bag.payload().len() as u64;
+    let files = bag.payload_count();
     MaterializeReport {
         bag: folder,
         payload_files: files,
@@ -105,6 +108,7 @@ fn is_malformed(finding: &Finding) -> bool {
             | Code::UnsafePath
             | Code::DuplicateEntry
             | Code::BadFetchLine
+            | Code::FetchLengthsDiffer
             | Code::FetchNotInManifest
             // A link may lead what is written out of the bag.
             | Code::NotAFile
@@ -114,29 +118,29 @@ fn is_malformed(finding: &Finding) -> bool {
 /// Whether a finding is about a tag file's bytes.
 fn is_tag(bag: &Bag, finding: &Finding) -> bool {
     let fatal = matches!(finding.code, Code::DigestMismatch | Code::FileMissing | Code::FileUnreadable);
-    fatal && bag.listed_tag(&finding.place)
+    fatal && bag.find(&finding.place).is_some_and(|file| !file.path().is_payload())
 }
 
 /// The files of `fetch.txt` that are not there, or are not what the manifests list.
 fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
     let wrong = spoilt(findings);
-    let mut at: HashMap<&BagPath, usize> = HashMap::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
     let mut wanted: Vec<Wanted> = Vec::new();
-    for entry in bag.fetch() {
-        if bag.file(&entry.path).is_some() && !wrong.contains(entry.path.to_string().as_str()) {
+    for entry in bag.fetch().filter(|entry| entry.file.is_listed()) {
+        let place = entry.file.path().to_string();
+        if bag.stored(entry.file).is_some() && !wrong.contains(place.as_str()) {
             continue;
         }
-        if let Some(&index) = at.get(&entry.path) {
-            wanted[index].urls.push(entry.url.clone());
+        if let Some(&index) = at.get(&place) {
+            wanted[index].urls.push(entry.url.to_owned());
             continue;
         }
-        let Some(listed) = bag.listed(&entry.path) else { continue };
-        at.insert(&entry.path, wanted.len());
+        at.insert(place, wanted.len());
         wanted.push(Wanted {
-            path: entry.path.clone(),
-            urls: vec![entry.url.clone()],
+            path: entry.file.path().to_owned(),
+            urls: vec![entry.url.to_owned()],
             length: entry.length,
-            digests: listed.digests.clone(),
+            digests: entry.file.digests(),
         });
     }
     wanted

@@ -9,7 +9,7 @@ use url::Url;
 use super::fetch::place;
 use super::{MaterializeError, MaterializeOptions, spoilt};
 use crate::bag::{
-    Algorithm, Bag, BagError, Digest, Finding, Folder, ListedFile, NoProgress, Progress, copy_container,
+    Algorithm, Bag, BagError, BagFile, Digest, Finding, Folder, Level, NoProgress, Progress, copy_container,
     hash_reader,
 };
 use crate::transport::{Source, redacted};
@@ -47,9 +47,12 @@ pub(super) fn restore(
     let wrong = spoilt(findings);
     let mut restored = HashSet::new();
     for listed in bag.payload() {
-        let place = listed.path.to_string();
-        let lacking = bag.file(&listed.path).is_none() || wrong.contains(place.as_str());
-        if lacking && original.file(&listed.path).is_some() && copy_file(original, listed, root)? {
+        let place = listed.path().to_string();
+        let lacking = bag.stored(listed).is_none() || wrong.contains(place.as_str());
+        let source = original.find(listed.path().as_str()).and_then(|file| original.stored(file));
+        if let Some(source) = source.filter(|_| lacking)
+            && copy_file(source, listed, root)?
+        {
             restored.insert(place);
         }
     }
@@ -58,31 +61,36 @@ pub(super) fn restore(
 }
 
 /// Copies one file and checks its digests on the way; false, with nothing changed, where they are not right.
-fn copy_file(original: &Bag, listed: &ListedFile, root: &Path) -> Result<bool, MaterializeError> {
+fn copy_file(source: BagFile<'_>, listed: BagFile<'_>, root: &Path) -> Result<bool, MaterializeError> {
     let mut temporary = tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempfile_in(root)?;
-    original.container().read(&listed.path, &mut |reader| std::io::copy(reader, &mut temporary).map(drop))?;
+    std::io::copy(&mut source.open()?, &mut temporary)?;
     temporary.seek(SeekFrom::Start(0))?;
-    let algorithms: Vec<Algorithm> = listed.digests.iter().map(Digest::algorithm).collect();
+    let expected = listed.digests();
+    let algorithms: Vec<Algorithm> = expected.iter().map(Digest::algorithm).collect();
     let (_, digests) = hash_reader(&mut temporary, &algorithms, &mut vec![0; 1 << 16], &NoProgress)?;
-    if digests != listed.digests {
+    if digests != expected {
         return Ok(false);
     }
-    place(temporary, &listed.path, root)?;
+    place(temporary, &listed.path().to_owned(), root)?;
     Ok(true)
 }
 
 /// Whether a folder holds this very bag: the same manifests and fetch.txt, byte for byte.
 fn same_bag(bag: &Bag, folder: &Path) -> bool {
     let identity = |bag: &Bag| -> Option<Vec<(String, Vec<u8>)>> {
-        let names = bag.files().iter().map(|file| &file.path).filter(|path| {
-            let name = path.as_str();
+        let names = bag.files().filter(|file| {
+            let name = file.path().as_str();
             !name.contains('/') && (name.contains("manifest-") || name == "fetch.txt" || name == "bagit.txt")
         });
-        names
-            .map(|path| Some((path.to_string(), bag.container().read_small(path, u64::MAX - 1).ok()?)))
-            .collect()
+        let read: Option<Vec<_>> =
+            names.map(|file| Some((file.path().to_string(), file.read(u64::MAX - 1).ok()?))).collect();
+        read.map(|mut read| {
+            read.sort_unstable();
+            read
+        })
     };
-    let there = Folder::open(folder).and_then(|folder| Bag::from_container(Box::new(folder)));
+    let there =
+        Folder::open(folder).and_then(|folder| Bag::from_container(Box::new(folder), Level::Structure));
     there.is_ok_and(|there| identity(&there).is_some_and(|there| Some(there) == identity(bag)))
 }
 

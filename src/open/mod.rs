@@ -3,10 +3,12 @@
 //! Owns the workspace's layout and the order in which a reference is looked for: path first, then workspace; an
 //! exact hit or an error, and two hits are an error that names both.
 
+mod fixity;
 mod workspace;
 
 use std::path::{Path, PathBuf};
 
+pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_path};
 pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use rusqlite::Connection;
 
 use super::{Database, QueryError};
-use crate::bag::{Bag, BagPath, MultiHasher, Severity};
+use crate::bag::{Bag, BagFile, Digest, MultiHasher, Severity};
 use crate::catalog::{quoted, sentence};
 use crate::model::{DERIVA_ML, Model, Storage, Table};
 use crate::tabular::{CsvReader, Value};
@@ -38,18 +38,19 @@ impl Database {
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN",
         )?;
         let mut tables = declared_tables(&model);
-        let files: Vec<(BagPath, (String, String))> = bag
+        let mut files: Vec<(BagFile<'_>, (String, String))> = bag
             .files()
-            .iter()
             .filter_map(|file| {
-                let name = file.path.as_str().strip_prefix("data/")?;
+                let name = file.path().as_str().strip_prefix("data/")?;
                 let table = table_of(&model, name)?;
-                Some((file.path.clone(), table))
+                Some((file, table))
             })
             .collect();
-        for (path, name) in &files {
+        // Of two files with the same row the first by name counts, whatever order they lie in.
+        files.sort_by_key(|(file, _)| file.path());
+        for (file, name) in &files {
             let columns = tables.entry(name.clone()).or_default();
-            read_file(bag, path, |reader| extend_columns(bag, path, reader.header(), columns))?;
+            read_file(bag, *file, |reader| extend_columns(bag, *file, reader.header(), columns))?;
         }
         for (name, columns) in &tables {
             create_table(&connection, name, columns).map_err(|error| QueryError::BadSchema {
@@ -57,9 +58,9 @@ impl Database {
                 reason: format!("the table {}:{} can't be made: {}", name.0, name.1, sentence(&error)),
             })?;
         }
-        for (path, name) in &files {
+        for (file, name) in &files {
             let columns = tables.get(name).map_or(&[][..], Vec::as_slice);
-            read_file(bag, path, |reader| insert_rows(bag, path, reader, &connection, name, columns))?;
+            read_file(bag, *file, |reader| insert_rows(bag, *file, reader, &connection, name, columns))?;
         }
         connection.execute_batch("COMMIT")?;
         Self::guard(connection, tables.into_keys().collect())
@@ -72,24 +73,21 @@ fn check_all_there(bag: &Bag, model: &Model) -> Result<(), QueryError> {
         path.strip_prefix("data/")
             .is_some_and(|name| name == "schema.json" || table_of(model, name).is_some())
     };
-    let lost = bag
-        .payload()
-        .iter()
-        .find(|listed| is_table(listed.path.as_str()) && bag.file(&listed.path).is_none());
+    let lost = bag.payload().find(|listed| is_table(listed.path().as_str()) && bag.stored(*listed).is_none());
     let Some(listed) = lost else { return Ok(()) };
-    let (location, file) = (bag.container().location().to_owned(), listed.path.to_string());
-    if bag.fetch().iter().any(|entry| entry.path == listed.path) {
+    let (location, file) = (bag.container().location().to_owned(), listed.path().to_string());
+    if bag.fetch().any(|entry| entry.file.path() == listed.path()) {
         return Err(QueryError::NotFetched { bag: location, file });
     }
     Err(QueryError::Missing { bag: location, file })
 }
 
 fn read_model(bag: &Bag) -> Result<Model, QueryError> {
-    let Some(file) = bag.files().iter().find(|file| file.path.as_str() == "data/schema.json") else {
+    let Some(file) = bag.find("data/schema.json").filter(|file| file.is_present()) else {
         return Ok(Model::default());
     };
     let mut bytes = Vec::new();
-    with_checked_reader(bag, &file.path, |reader| {
+    with_checked_reader(bag, file, |reader| {
         reader.take(SCHEMA_LIMIT).read_to_end(&mut bytes)?;
         Ok(())
     })?;
@@ -137,7 +135,7 @@ fn table_of(model: &Model, name: &str) -> Option<(String, String)> {
 /// Adds a file's columns that the model does not know, as text.
 fn extend_columns(
     bag: &Bag,
-    path: &BagPath,
+    file: BagFile<'_>,
     header: &[String],
     columns: &mut Columns,
 ) -> Result<(), QueryError> {
@@ -147,7 +145,11 @@ fn extend_columns(
             None => columns.push((name.clone(), Storage::Text)),
             Some(_) => {
                 let bag = bag.container().location().to_owned();
-                return Err(QueryError::ColumnClash { bag, file: path.to_string(), column: name.clone() });
+                return Err(QueryError::ColumnClash {
+                    bag,
+                    file: file.path().to_string(),
+                    column: name.clone(),
+                });
             }
         }
     }
@@ -175,7 +177,7 @@ fn create_table(
 
 fn insert_rows(
     bag: &Bag,
-    path: &BagPath,
+    file: BagFile<'_>,
     reader: &mut CsvReader<&mut dyn io::BufRead>,
     connection: &Connection,
     (schema, table): &(String, String),
@@ -196,14 +198,14 @@ fn insert_rows(
     let location = || bag.container().location().to_owned();
     while reader.next_record().map_err(|source| QueryError::Csv {
         bag: location(),
-        file: path.to_string(),
+        file: file.path().to_string(),
         source,
     })? {
         for (index, (column, storage)) in header.iter().enumerate() {
             let value =
                 Value::parse(reader.field(index), *storage).map_err(|source| QueryError::BadValue {
                     bag: location(),
-                    file: path.to_string(),
+                    file: file.path().to_string(),
                     line: reader.line(),
                     column: column.clone(),
                     source,
@@ -218,17 +220,17 @@ fn insert_rows(
 /// Opens a CSV file of the bag, hands it over, reads it to its end and checks its digest.
 fn read_file(
     bag: &Bag,
-    path: &BagPath,
+    file: BagFile<'_>,
     mut f: impl FnMut(&mut CsvReader<&mut dyn io::BufRead>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let mut result = Ok(());
-    with_checked_reader(bag, path, |reader| {
+    with_checked_reader(bag, file, |reader| {
         let mut buffered = BufReader::with_capacity(1 << 20, reader);
         let input: &mut dyn io::BufRead = &mut buffered;
         result = CsvReader::new(input)
             .map_err(|source| QueryError::Csv {
                 bag: bag.container().location().to_owned(),
-                file: path.to_string(),
+                file: file.path().to_string(),
                 source,
             })
             .and_then(|mut reader| f(&mut reader));
@@ -239,31 +241,25 @@ fn read_file(
 
 fn with_checked_reader(
     bag: &Bag,
-    path: &BagPath,
+    file: BagFile<'_>,
     mut f: impl FnMut(&mut dyn Read) -> io::Result<()>,
 ) -> Result<(), QueryError> {
     // The strongest digest is enough.
-    let listed =
-        bag.listed(path).and_then(|listed| listed.digests.iter().max_by_key(|digest| digest.algorithm()));
-    let Some(expected) = listed else {
+    let Some(expected) = file.digests().into_iter().max_by_key(Digest::algorithm) else {
         return Err(QueryError::Unlisted {
             bag: bag.container().location().to_owned(),
-            file: path.to_string(),
+            file: file.path().to_string(),
         });
     };
-    let algorithms = [expected.algorithm()];
-    let mut damaged = false;
-    bag.container().read(path, &mut |reader| {
-        let mut hashing = HashingReader { inner: reader, hasher: MultiHasher::new(&algorithms) };
-        f(&mut hashing)?;
-        io::copy(&mut hashing, &mut io::sink())?;
-        damaged = hashing.hasher.finish().first() != Some(expected);
-        Ok(())
-    })?;
+    let mut body = file.open()?;
+    let mut hashing = HashingReader { inner: &mut body, hasher: MultiHasher::new(&[expected.algorithm()]) };
+    f(&mut hashing)?;
+    io::copy(&mut hashing, &mut io::sink())?;
+    let damaged = hashing.hasher.finish().first() != Some(&expected);
     if damaged {
         return Err(QueryError::Damaged {
             bag: bag.container().location().to_owned(),
-            file: path.to_string(),
+            file: file.path().to_string(),
         });
     }
     Ok(())

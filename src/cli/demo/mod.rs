@@ -41,6 +41,8 @@ struct Step {
 /// Runs commands in one folder and prints them with their output.
 struct Stage<'c> {
     folder: PathBuf,
+    /// In place of the user's: the demo leaves nothing.
+    cache: PathBuf,
     context: &'c Context,
     steps: Vec<Step>,
 }
@@ -63,7 +65,8 @@ impl Demo {
         };
         // Ctrl-C reaches the command that is running too; the folder goes either way.
         let bar = context.bar();
-        let mut stage = Stage { folder, context, steps: Vec::new() };
+        let cache = tempfile::Builder::new().prefix("dbag-demo-").tempdir()?;
+        let mut stage = Stage { folder, cache: cache.path().to_owned(), context, steps: Vec::new() };
         let told = tell(&mut stage);
         if bar.cancelled() {
             return Err(crate::bag::BagError::Interrupted.into());
@@ -166,8 +169,11 @@ impl Stage<'_> {
         let shown: Vec<String> = arguments.iter().map(|argument| quote(argument)).collect();
         let command = format!("dbag {}", shown.join(" "));
         self.say(&format!("$ {command}"))?;
-        let output =
-            Command::new(std::env::current_exe()?).args(arguments).current_dir(&self.folder).output()?;
+        let output = Command::new(std::env::current_exe()?)
+            .args(arguments)
+            .env("DBAG_CACHE", &self.cache)
+            .current_dir(&self.folder)
+            .output()?;
         let exit = output.status.code().unwrap_or(-1);
         if !self.context.printer.is_json() {
             let mut stdout = Printer::stdout();
