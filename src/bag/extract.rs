@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::names::Alike;
+use super::verify::files_that_are_folders;
 use super::{Bag, BagError, BagFile, Code, Progress};
 
 /// A temporary folder beside `target`, so that a rename ends the work.
@@ -28,7 +29,9 @@ pub fn copy_container(bag: &Bag, target: &Path, progress: &dyn Progress) -> Resu
         return Err(refused(bag, odd.to_string()));
     }
     bag.container().check(&bag.names)?;
-    refuse_files_that_are_folders(bag)?;
+    if let Some(file) = files_that_are_folders(bag).first() {
+        return Err(refused(bag, format!("{} is a file and a folder at once", file.path())));
+    }
     let temporary = temporary_beside(target)?;
     refuse_alike(bag, temporary.path())?;
     let root = temporary.path().join("bag");
@@ -54,18 +57,6 @@ pub fn copy_container(bag: &Bag, target: &Path, progress: &dyn Progress) -> Resu
 
 fn refused(bag: &Bag, reason: String) -> BagError {
     BagError::Refused { path: bag.container().location().to_owned(), reason }
-}
-
-fn refuse_files_that_are_folders(bag: &Bag) -> Result<(), BagError> {
-    for file in bag.files() {
-        let path = file.path().as_str();
-        for (at, _) in path.match_indices('/') {
-            if bag.find(&path[..at]).is_some_and(BagFile::is_present) {
-                return Err(refused(bag, format!("{} is a file and a folder at once", &path[..at])));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Two names that the file system of `folder` takes for one would overwrite each other.

@@ -55,6 +55,8 @@ codes! {
     TagManifestGap = "E111",
     /// Lines of fetch.txt give one file different lengths.
     FetchLengthsDiffer = "E112",
+    /// bagit.txt says what it has to, but not in the form that its version asks for.
+    BadDeclaration = "E113",
     /// A listed file is neither there nor in fetch.txt.
     FileMissing = "E201",
     /// A payload file is in no manifest.
@@ -73,6 +75,8 @@ codes! {
     NoPayloadFolder = "E208",
     /// The bag was to be checked by its Payload-Oxum only, and has none.
     NoOxum = "E209",
+    /// A name is that of a file and of a folder at once.
+    FileAndFolder = "E210",
     /// A manifest line is in the form of md5sum: `*` before the path, `./` in it, or `\\` before the line.
     ChecksumToolForm = "W301",
     /// A manifest's algorithm is unknown, so that it was not checked.

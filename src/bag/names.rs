@@ -1,7 +1,7 @@
 //! The table of all names in a bag: what its container holds and what its manifests list, each name once.
 //!
-//! A bag may name millions of files, so a name costs its own bytes and ten more: all of them lie end to end in one
-//! string, and a hash table of numbers finds them. What is known of a file is kept beside, in columns by its number.
+//! A bag may name millions of files, so a name costs its own bytes and some fifteen more: all of them lie end to end in
+//! one string, and a hash table of numbers finds them. What is known of a file is kept beside, in columns by its number.
 
 use std::hash::BuildHasher;
 
@@ -35,8 +35,23 @@ pub struct TooManyNames;
 pub struct Names {
     text: String,
     ends: Vec<u32>,
-    numbers: HashTable<u32>,
+    numbers: HashTable<Slot>,
     hasher: DefaultHashBuilder,
+}
+
+/// A number, and a part of its name's hash, so that a table can grow without a look at the names: they lie all over
+/// memory, and waiting for it would be most of the work.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
+    number: u32,
+}
+
+impl Slot {
+    /// Spreads the 32 bits that are kept over the 64 that a table wants.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 impl Names {
@@ -50,24 +65,31 @@ impl Names {
         PathRef::stored(name(&self.text, &self.ends, id.0))
     }
 
+    #[allow(clippy::cast_possible_truncation)]
+    fn hash(&self, name: &str) -> u32 {
+        self.hasher.hash_one(name) as u32
+    }
+
     /// The number of a name.
-    pub(super) fn find(&self, name: &str) -> Option<FileId> {
-        let same = |number: &u32| self.get(FileId(*number)).as_str() == name;
-        self.numbers.find(self.hasher.hash_one(name), same).copied().map(FileId)
+    pub(super) fn find(&self, wanted: &str) -> Option<FileId> {
+        let hash = self.hash(wanted);
+        let same = |slot: &Slot| slot.hash == hash && name(&self.text, &self.ends, slot.number) == wanted;
+        self.numbers.find(Slot::spread(hash), same).map(|slot| FileId(slot.number))
     }
 
     /// The number of a name, given now if it has none yet; whether that was so.
     pub(super) fn insert(&mut self, path: PathRef<'_>) -> Result<(FileId, bool), TooManyNames> {
-        let Self { text, ends, numbers, hasher } = self;
-        let hash = hasher.hash_one(path.as_str());
-        if let Some(number) = numbers.find(hash, |number| name(text, ends, *number) == path.as_str()) {
-            return Ok((FileId(*number), false));
+        let hash = self.hash(path.as_str());
+        let Self { text, ends, numbers, .. } = self;
+        let same = |slot: &Slot| slot.hash == hash && name(text, ends, slot.number) == path.as_str();
+        if let Some(slot) = numbers.find(Slot::spread(hash), same) {
+            return Ok((FileId(slot.number), false));
         }
         let end = u32::try_from(text.len() + path.as_str().len()).map_err(|_| TooManyNames)?;
         let number = u32::try_from(ends.len()).map_err(|_| TooManyNames)?;
         text.push_str(path.as_str());
         ends.push(end);
-        numbers.insert_unique(hash, number, |number| hasher.hash_one(name(text, ends, *number)));
+        numbers.insert_unique(Slot::spread(hash), Slot { hash, number }, |slot| Slot::spread(slot.hash));
         Ok((FileId(number), true))
     }
 
@@ -104,6 +126,7 @@ pub(super) struct Alike {
     form: fn(char) -> char,
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    scratch: String,
 }
 
 impl Alike {
@@ -121,45 +144,68 @@ impl Alike {
     }
 
     fn new(form: fn(char) -> char) -> Self {
-        Self { form, numbers: HashTable::new(), hasher: DefaultHashBuilder::default() }
+        Self {
+            form,
+            numbers: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Makes room for so many names at once, while there are none: to grow takes a look at each.
+    pub(super) fn with_room_for(mut self, names: usize) -> Self {
+        self.numbers = HashTable::with_capacity(names);
+        self
     }
 
     /// Adds a name, unless one like it is there already: then gives that one.
     pub(super) fn add(&mut self, names: &Names, id: FileId) -> Option<FileId> {
-        let text = names.get(id).as_str();
-        if let Some(other) = self.find(names, text) {
+        let Self { form, numbers, hasher, scratch } = self;
+        scratch.clear();
+        put_form(*form, names.get(id).as_str(), scratch);
+        let hash = hasher.hash_one(&*scratch);
+        if let Some(other) = find(numbers, hash, *form, names, scratch) {
             return Some(other);
         }
-        let Self { form, numbers, hasher } = self;
-        let again = |number: &u32| hash(hasher, *form, names.get(FileId(*number)).as_str());
-        numbers.insert_unique(hash(hasher, *form, text), id.0, again);
+        numbers.insert_unique(hash, id.0, |number| {
+            let mut other = String::new();
+            put_form(*form, names.get(FileId(*number)).as_str(), &mut other);
+            hasher.hash_one(other)
+        });
         None
     }
 
     /// A name like this one.
     pub(super) fn find(&self, names: &Names, text: &str) -> Option<FileId> {
-        let same = |number: &u32| alike(self.form, names.get(FileId(*number)).as_str(), text);
-        self.numbers.find(hash(&self.hasher, self.form, text), same).copied().map(FileId)
+        let mut form = String::new();
+        put_form(self.form, text, &mut form);
+        find(&self.numbers, self.hasher.hash_one(&form), self.form, names, &form)
     }
 }
 
-fn alike(form: fn(char) -> char, a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() {
-        a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| form(a.into()) == form(b.into()))
-    } else {
-        a.nfc().map(form).eq(b.nfc().map(form))
-    }
+fn find(
+    numbers: &HashTable<u32>,
+    hash: u64,
+    form: fn(char) -> char,
+    names: &Names,
+    wanted: &str,
+) -> Option<FileId> {
+    let mut other = String::new();
+    let same = |number: &u32| {
+        other.clear();
+        put_form(form, names.get(FileId(*number)).as_str(), &mut other);
+        other == wanted
+    };
+    numbers.find(hash, same).copied().map(FileId)
 }
 
-fn hash(hasher: &DefaultHashBuilder, form: fn(char) -> char, text: &str) -> u64 {
-    let mut state = hasher.build_hasher();
-    let mut feed = |c: char| std::hash::Hasher::write_u32(&mut state, c.into());
-    if text.is_ascii() {
-        text.bytes().for_each(|byte| feed(form(byte.into())));
+/// Appends the form of a name that is compared.
+fn put_form(form: fn(char) -> char, name: &str, out: &mut String) {
+    if name.is_ascii() {
+        out.extend(name.bytes().map(|byte| form(byte.into())));
     } else {
-        text.nfc().for_each(|c| feed(form(c)));
+        out.extend(name.nfc().map(form));
     }
-    std::hash::Hasher::finish(&state)
 }
 
 #[cfg(test)]

@@ -78,10 +78,9 @@ impl Bag {
             info: BagInfo::default(),
             findings: listing.odd,
         };
-        if declaration.odd_case {
-            let message = "a label is not written as BagIt writes it";
-            bag.findings.push(Finding::new(Code::DeclarationCase, "bagit.txt", message));
-        }
+        let notes = std::mem::take(&mut bag.declaration.notes);
+        bag.findings
+            .extend(notes.into_iter().map(|(code, message)| Finding::new(code, "bagit.txt", message)));
         bag.read_info();
         let read = (level != Level::Oxum).then(|| bag.read_manifests());
         bag.read_fetch();

@@ -2,35 +2,38 @@
 
 use std::io::{self, Read};
 
+use super::Code;
+use super::manifest::Note;
 use super::text::{Encoding, Line, Lines};
 
 /// What `bagit.txt` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Declaration {
     pub(super) major: u32,
     pub(super) minor: u32,
     pub(super) encoding: Encoding,
-    /// A label is written in another case, which versions before 1.0 do not forbid.
-    pub(super) odd_case: bool,
+    /// What is wrong with its form, though it can be told what it says.
+    pub(super) notes: Vec<Note>,
 }
 
 impl Declaration {
     /// Whether the stricter rules of BagIt 1.0 hold.
-    pub(super) fn is_1_0(self) -> bool {
+    pub(super) fn is_1_0(&self) -> bool {
         self.major >= 1
     }
 
     /// Parses `bagit.txt`: exactly two lines (RFC 8493 §2.1.1); before 1.0 space around the colon is allowed.
+    /// The error is why it can't be told by which version's rules to read on.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let mut lines = Lines::new(bytes, Encoding::Utf8);
-        let mut next = || match lines.next_line().map_err(|error| format!("bagit.txt: {error}"))? {
-            Some((_, Line::Text(text))) => Ok(Some(text.to_owned())),
-            Some((number, _)) => Err(format!("bagit.txt is not UTF-8 in line {number}")),
-            None => Ok(None),
-        };
-        let first = next()?.unwrap_or_default();
-        let version = element(&first, "BagIt-Version")
-            .ok_or("the first line of bagit.txt is not \"BagIt-Version: M.N\"")?;
+        let mut notes = Vec::new();
+        let mut wrong = |message: &str| notes.push((Code::BadDeclaration, message.to_owned()));
+        let plain = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if plain.len() != bytes.len() {
+            wrong("it starts with a byte-order mark");
+        }
+        let lines = text_lines(plain).map_err(|error| format!("bagit.txt: {error}"))?;
+        let version = lines.first().and_then(|line| element(line, "BagIt-Version"));
+        let version = version.ok_or("the first line of bagit.txt is not \"BagIt-Version: M.N\"")?;
         let numbers =
             version.value.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
         let (major, minor) = numbers.ok_or_else(|| {
@@ -43,25 +46,40 @@ impl Declaration {
                 version.value
             ));
         }
-        let second = next()?.unwrap_or_default();
-        let encoding = element(&second, "Tag-File-Character-Encoding")
-            .ok_or("the second line of bagit.txt is not \"Tag-File-Character-Encoding: NAME\"")?;
-        let odd_case = version.odd_case || encoding.odd_case;
-        if major >= 1 && (version.spaced || encoding.spaced) {
-            return Err("bagit.txt has space where BagIt 1.0 allows none".into());
+        let named = lines.get(1).and_then(|line| element(line, "Tag-File-Character-Encoding"));
+        if named.is_none() {
+            wrong("its second line is not \"Tag-File-Character-Encoding: NAME\"; UTF-8 was taken");
         }
-        if major >= 1 && odd_case {
-            return Err("bagit.txt has a label in another case than BagIt 1.0 writes it".into());
+        let elements = [Some(&version), named.as_ref()];
+        if major >= 1 && elements.iter().flatten().any(|element| element.spaced) {
+            wrong("it has space where BagIt 1.0 allows none, or none where it wants some");
         }
-        while let Some(line) = next()? {
-            if major >= 1 || !line.trim().is_empty() {
-                return Err("bagit.txt has more than two lines".into());
-            }
+        if lines.iter().skip(2).any(|line| major >= 1 || !line.trim().is_empty()) {
+            wrong("it has more than two lines");
         }
-        let encoding = Encoding::by_name(encoding.value)
-            .ok_or_else(|| format!("bagit.txt declares the unknown encoding {:?}", encoding.value))?;
-        Ok(Self { major, minor, encoding, odd_case })
+        let odd_case = elements.iter().flatten().any(|element| element.odd_case);
+        if odd_case && major >= 1 {
+            wrong("a label is not written as BagIt writes it");
+        } else if odd_case {
+            notes.push((Code::DeclarationCase, "a label is not written as BagIt writes it".into()));
+        }
+        let encoding = named.map_or(Some(Encoding::Utf8), |named| Encoding::by_name(named.value));
+        if encoding.is_none() {
+            let name = lines.get(1).map_or("", |line| line.as_str());
+            notes.push((Code::TagFileUnreadable, format!("it declares an unknown encoding: {name:?}")));
+        }
+        Ok(Self { major, minor, encoding: encoding.unwrap_or(Encoding::Utf8), notes })
     }
+}
+
+fn text_lines(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let mut lines = Lines::new(bytes, Encoding::Utf8);
+    let mut texts = Vec::new();
+    while let Some((number, line)) = lines.next_line().map_err(|error| error.to_string())? {
+        let Line::Text(text) = line else { return Err(format!("line {number} is not UTF-8")) };
+        texts.push(text.to_owned());
+    }
+    Ok(texts)
 }
 
 fn number(digits: &str) -> Option<u32> {
@@ -179,25 +197,36 @@ mod tests {
 
     #[test]
     fn declarations() {
-        let good = |text: &str| Declaration::parse(text.as_bytes()).unwrap();
-        let bad = |text: &str| Declaration::parse(text.as_bytes()).unwrap_err();
-        assert!(good("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8").is_1_0());
-        assert!(!good("BagIt-Version : 0.97\r\nTag-File-Character-Encoding:UTF-8\r\n\r\n").is_1_0());
-        assert!(good("BagIt-version: 0.97\nTag-File-Character-Encoding: UTF-8\n").odd_case);
-        assert!(bad("BagIt-version: 1.0\nTag-File-Character-Encoding: UTF-8\n").contains("case"));
-        assert!(bad("BagIt-Version : 1.0\nTag-File-Character-Encoding: UTF-8\n").contains("space"));
-        assert!(bad("BagIt-Version:1.0\nTag-File-Character-Encoding: UTF-8\n").contains("space"));
-        assert!(bad("BagIt-Version:  1.0\nTag-File-Character-Encoding: UTF-8\n").contains("space"));
-        assert!(bad("BagIt-Version: 1.0 \nTag-File-Character-Encoding: UTF-8\n").contains("space"));
-        assert!(bad("BagIt-Version: .97\nTag-File-Character-Encoding: UTF-8\n").contains("M.N"));
-        assert!(bad("BagIt-Version: 2.0\nTag-File-Character-Encoding: UTF-8\n").contains("2.0"));
-        assert!(bad("BagIt-Version: 1.0\n").contains("second line"));
-        let swapped = "Tag-File-Character-Encoding: UTF-8\nBagIt-Version: 1.0\n";
-        assert!(bad(swapped).contains("first line"));
-        assert!(bad("BagIt-Version: 1.0\nTag-File-Character-Encoding: rot13\n").contains("rot13"));
-        assert!(bad("\u{feff}BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n").contains("mark"));
-        assert!(bad("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\nX: y\n").contains("two lines"));
-        assert!(bad("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n\n").contains("two lines"));
+        let parse = |text: &str| Declaration::parse(text.as_bytes());
+        let codes = |text: &str| -> Vec<&'static str> {
+            parse(text).unwrap().notes.iter().map(|(code, _)| code.as_str()).collect()
+        };
+        let utf8 = "Tag-File-Character-Encoding: UTF-8";
+        assert!(parse(&format!("BagIt-Version: 1.0\n{utf8}")).unwrap().is_1_0());
+        assert!(!parse(&format!("BagIt-Version: 0.97\n{utf8}")).unwrap().is_1_0());
+        for (text, expected) in [
+            (format!("BagIt-Version: 1.0\n{utf8}\n"), &[][..]),
+            (format!("BagIt-Version: 1.0\r\n{utf8}\r"), &[]),
+            ("BagIt-Version : 0.97\r\nTag-File-Character-Encoding:UTF-8\r\n\r\n".into(), &[]),
+            (format!("BagIt-version: 0.97\n{utf8}\n"), &["W310"]),
+            (format!("BagIt-version: 1.0\n{utf8}\n"), &["E113"]),
+            (format!("BagIt-Version : 1.0\n{utf8}\n"), &["E113"]),
+            (format!("BagIt-Version:1.0\n{utf8}\n"), &["E113"]),
+            (format!("BagIt-Version:  1.0\n{utf8}\n"), &["E113"]),
+            (format!("BagIt-Version: 1.0 \n{utf8}\n"), &["E113"]),
+            (format!("BagIt-Version: 1.0\n{utf8}\nX: y\n"), &["E113"]),
+            (format!("BagIt-Version: 1.0\n{utf8}\n\n"), &["E113"]),
+            (format!("BagIt-Version: 0.97\n{utf8}\nX: y\n"), &["E113"]),
+            (format!("\u{feff}BagIt-Version: 1.0\n{utf8}\n"), &["E113"]),
+            ("BagIt-Version: 1.0\n".into(), &["E113"]),
+            ("BagIt-Version: 1.0\nTag-File-Character-Encoding: rot13\n".into(), &["E101"]),
+        ] {
+            assert_eq!(codes(&text), expected, "{text:?}");
+        }
+        let bad = |text: &str| parse(text).unwrap_err();
+        assert!(bad(&format!("BagIt-Version: .97\n{utf8}\n")).contains("M.N"));
+        assert!(bad(&format!("BagIt-Version: 2.0\n{utf8}\n")).contains("2.0"));
+        assert!(bad(&format!("{utf8}\nBagIt-Version: 1.0\n")).contains("first line"));
         assert!(bad("").contains("first line"));
         assert!(Declaration::parse(b"\xff\xfe").unwrap_err().contains("UTF-8"));
     }

@@ -40,7 +40,7 @@ struct Receipt {
     bag: PathBuf,
     fingerprint: String,
     tag_manifests: String,
-    /// Seconds since 1970.
+    /// Nanoseconds since 1970.
     taken: u64,
     verdict: String,
     algorithms: Vec<String>,
@@ -124,10 +124,11 @@ impl Stamp {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            let seconds = Duration::from_secs(metadata.ctime().unsigned_abs());
-            changed = changed.max(UNIX_EPOCH + seconds);
+            let (seconds, nanos) = (metadata.ctime().unsigned_abs(), metadata.ctime_nsec());
             // The status change can't be set by a program, as the time of modification can.
-            numbers[2] = nanoseconds(UNIX_EPOCH + seconds) + metadata.ctime_nsec().unsigned_abs();
+            let status = UNIX_EPOCH + Duration::new(seconds, u32::try_from(nanos).unwrap_or(0));
+            changed = changed.max(status);
+            numbers[2] = nanoseconds(status);
             (numbers[3], numbers[4]) = (metadata.ino(), metadata.dev());
         }
         let mut bytes = [0; 40];
@@ -188,7 +189,7 @@ impl Receipts {
     pub fn trust(&self, state: &BagState) -> Trust {
         let text = fs_err::read(self.place(&state.path)).unwrap_or_default();
         let Ok(receipt) = serde_json::from_slice::<Receipt>(&text) else { return Trust::NoReceipt };
-        let taken = UNIX_EPOCH + Duration::from_secs(receipt.taken);
+        let taken = UNIX_EPOCH + Duration::from_nanos(receipt.taken);
         if receipt.bag != state.path
             || receipt.fingerprint != state.fingerprint
             || receipt.tag_manifests != state.tag_manifests
@@ -210,7 +211,7 @@ impl Receipts {
             bag: state.path.clone(),
             fingerprint: state.fingerprint.clone(),
             tag_manifests: state.tag_manifests.clone(),
-            taken: state.taken.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            taken: nanoseconds(state.taken),
             verdict: report.verdict().as_str().to_owned(),
             algorithms: report.algorithms.iter().map(ToString::to_string).collect(),
             payload_files: report.payload_files,

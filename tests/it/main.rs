@@ -10,13 +10,18 @@
     clippy::case_sensitive_file_extension_comparisons
 )]
 
+mod conformance;
+mod containers;
 mod demo;
 mod docs;
 mod export;
+mod hostile;
 mod import;
 mod interop;
 mod materialize;
+mod odd_bags;
 mod real_bags;
 mod robustness;
 mod support;
 mod verify;
+mod verify_levels;

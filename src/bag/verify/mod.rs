@@ -10,6 +10,7 @@ use super::names::FileId;
 use super::{Algorithm, Bag, BagError, BagFile, Code, Finding, Progress, Severity};
 use hashing::Job;
 pub use hashing::{Sample, SampleSize};
+pub(super) use names::files_that_are_folders;
 
 /// How closely a bag is looked at. Each level does all that those before it do, but for `Oxum`, which is a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -1,11 +1,34 @@
 //! Names that are legal and ask for trouble (RFC 8493 §5.1.1, §5.2).
 
 use crate::bag::names::Alike;
-use crate::bag::{Bag, Code, Finding};
+use crate::bag::{Bag, BagFile, Code, Finding};
+
+/// Files that are there, and below whose names there are others: possible only in archives.
+pub(in crate::bag) fn files_that_are_folders(bag: &Bag) -> Vec<BagFile<'_>> {
+    let mut found = Vec::new();
+    let mut last = "";
+    for file in bag.files() {
+        let path = file.path().as_str();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Files of one folder mostly follow each other.
+        if folder == last {
+            continue;
+        }
+        last = folder;
+        let above = folder.match_indices('/').map(|(at, _)| &folder[..at]).chain([folder]);
+        found.extend(above.filter_map(|name| bag.find(name)).filter(|file| file.is_present()));
+    }
+    found
+}
 
 /// Names that some file systems take for one, names that play with terminals, and files that systems leave behind.
 pub(super) fn check(bag: &Bag, findings: &mut Vec<Finding>) {
-    let mut seen = Alike::by_case();
+    for file in files_that_are_folders(bag) {
+        let message = "it is a file and a folder at once";
+        findings.push(Finding::new(Code::FileAndFolder, file.path(), message));
+    }
+    let payload = usize::try_from(bag.payload_count()).unwrap_or(0);
+    let mut seen = Alike::by_case().with_room_for(payload);
     for file in bag.payload() {
         if let Some(other) = seen.add(&bag.names, file.id) {
             let other = bag.by_id(other).path();

@@ -120,6 +120,12 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// The Python that the peers run on, or else the system's.
+pub fn python() -> Command {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
+    Command::new(if own.exists() { own } else { "python3".into() })
+}
+
 /// A program of the tests' virtual environment, which `cargo xtask test` makes. Without it a plain `cargo test`
 /// skips, after saying so; `cargo xtask test` sets `DBAG_TEST_PEERS`, and then its absence is a failure.
 pub fn peer(program: &str) -> Option<PathBuf> {
@@ -175,10 +181,15 @@ impl HandBag {
     }
 
     /// Adds to a file, or makes it.
-    pub fn add(mut self, name: &str, text: &str) -> Self {
+    pub fn add(self, name: &str, text: &str) -> Self {
+        self.bytes(name, text.as_bytes())
+    }
+
+    /// Makes a file of bytes, or adds them to it.
+    pub fn bytes(mut self, name: &str, bytes: &[u8]) -> Self {
         match self.files.iter_mut().find(|(file, _)| file == name) {
-            Some((_, body)) => body.extend_from_slice(text.as_bytes()),
-            None => self.files.push((name.to_owned(), text.as_bytes().to_vec())),
+            Some((_, body)) => body.extend_from_slice(bytes),
+            None => self.files.push((name.to_owned(), bytes.to_vec())),
         }
         self
     }
