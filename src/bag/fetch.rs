@@ -43,6 +43,23 @@ struct Line {
 const UNSAID: u64 = u64::MAX;
 const NOT_REMOTE: u64 = u64::MAX - 1;
 
+/// What `fetch.txt` says of a file's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RemoteLength {
+    /// The line has `-`.
+    Unsaid,
+    Octets(u64),
+}
+
+impl RemoteLength {
+    pub(super) fn octets(self) -> Option<u64> {
+        match self {
+            Self::Unsaid => None,
+            Self::Octets(octets) => Some(octets),
+        }
+    }
+}
+
 impl FetchList {
     pub(super) fn len(&self) -> usize {
         self.lines.len()
@@ -57,12 +74,12 @@ impl FetchList {
         })
     }
 
-    /// The length in octets, if said, of a file that has a line.
-    pub(super) fn length_of(&self, file: FileId) -> Option<Option<u64>> {
+    /// What is said of a file's length, if it has a line.
+    pub(super) fn length_of(&self, file: FileId) -> Option<RemoteLength> {
         match self.lengths.get(file.index()).copied().unwrap_or(NOT_REMOTE) {
             NOT_REMOTE => None,
-            UNSAID => Some(None),
-            length => Some(Some(length)),
+            UNSAID => Some(RemoteLength::Unsaid),
+            octets => Some(RemoteLength::Octets(octets)),
         }
     }
 

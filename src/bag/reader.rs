@@ -4,18 +4,18 @@
 //! a digest for each manifest. At a million files that is what decides how much memory a bag takes.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use super::container::{Body, Detail, Place};
-use super::fetch::FetchList;
+use super::fetch::{FetchList, RemoteLength};
 use super::manifest::{Column, Lists, ManifestFile, Reading, listed_in_any, manifest_name, unreadable};
 use super::names::{Alike, FileId, Names};
 use super::tagfile::{BadLine, Declaration};
 use super::{
-    Algorithm, BagError, BagInfo, Code, Container, Digest, Finding, Level, Limits, PathRef, open_container,
+    Algorithm, BagError, BagFile, BagInfo, Code, Container, Digest, FetchEntry, Finding, Level, Limits,
+    PathRef, open_container,
 };
 
 /// A bag as its tag files describe it. Opening reads every tag file that the level asks for, and no payload.
@@ -95,7 +95,7 @@ impl Bag {
     }
 
     fn present_id(&self, name: &str) -> Option<FileId> {
-        self.names.find(name).filter(|id| id.index() < self.present)
+        self.names.find(name).filter(|id| self.is_present(*id))
     }
 
     fn read_info(&mut self) {
@@ -295,8 +295,8 @@ impl Bag {
         self.fetch.len() > 0
     }
 
-    /// The length in octets, if said, of a file that `fetch.txt` names.
-    pub(super) fn remote_length(&self, file: BagFile<'_>) -> Option<Option<u64>> {
+    /// What is said of the length of a file that `fetch.txt` names.
+    pub(super) fn remote_length(&self, file: BagFile<'_>) -> Option<RemoteLength> {
         self.fetch.length_of(file.id)
     }
 
@@ -336,82 +336,18 @@ impl Bag {
         forms.find(&self.names, name).map(|id| self.by_id(id))
     }
 
+    pub(super) fn is_present(&self, id: FileId) -> bool {
+        id.index() < self.present
+    }
+
+    /// The length in octets of a file that is there, as the container's directory says.
+    pub(super) fn length_of(&self, id: FileId) -> Option<u64> {
+        self.lengths.get(id.index()).copied()
+    }
+
     pub(super) fn by_id(&self, id: FileId) -> BagFile<'_> {
-        BagFile { bag: self, id }
+        BagFile::new(self, id)
     }
-}
-
-/// A file of a bag: there, listed, or both.
-#[derive(Clone, Copy)]
-pub struct BagFile<'b> {
-    bag: &'b Bag,
-    pub(super) id: FileId,
-}
-
-impl<'b> BagFile<'b> {
-    /// Where it is in the bag.
-    #[must_use]
-    pub fn path(self) -> PathRef<'b> {
-        self.bag.names.get(self.id)
-    }
-
-    /// Whether it is there.
-    #[must_use]
-    pub fn is_present(self) -> bool {
-        self.id.index() < self.bag.present
-    }
-
-    /// Its length in octets, as the container's directory says; 0 if it is not there.
-    #[must_use]
-    pub fn length(self) -> u64 {
-        self.bag.lengths.get(self.id.index()).copied().unwrap_or(0)
-    }
-
-    /// Whether a payload manifest lists it.
-    #[must_use]
-    pub fn is_listed(self) -> bool {
-        self.bag.columns.iter().any(|column| column.lists(self.id))
-    }
-
-    /// The digests that the manifests list, weakest algorithm first; those of the tag manifests for a tag file.
-    #[must_use]
-    pub fn digests(self) -> Vec<Digest> {
-        let listed: Vec<Digest> = self.bag.columns.iter().filter_map(|column| column.get(self.id)).collect();
-        if listed.is_empty() { self.bag.tags.get(&self.id).cloned().unwrap_or_default() } else { listed }
-    }
-
-    /// Opens it.
-    pub fn open(self) -> io::Result<Body<'b>> {
-        self.bag.container.open(self.place())
-    }
-
-    /// Reads it whole: at most `limit` octets, more is an error.
-    pub fn read(self, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.bag.container.read(self.place(), limit, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    pub(super) fn place(self) -> Place<'b> {
-        Place { id: self.id, path: self.path() }
-    }
-}
-
-impl fmt::Debug for BagFile<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.path(), f)
-    }
-}
-
-/// A line of `fetch.txt`: a payload file that is elsewhere.
-#[derive(Debug, Clone, Copy)]
-pub struct FetchEntry<'b> {
-    /// Where it goes.
-    pub file: BagFile<'b>,
-    /// Where it is, as written.
-    pub url: &'b str,
-    /// Its length in octets, if the line says one.
-    pub length: Option<u64>,
 }
 
 fn declaration(container: &dyn Container, names: &Names) -> Result<Declaration, BagError> {

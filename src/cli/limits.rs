@@ -7,6 +7,7 @@ use crate::bag::Limits;
 
 /// Limits on archives, against those that are made to fill disks.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_field_names)]
 #[command(next_help_heading = "Limits on archives")]
 pub(super) struct ArchiveLimits {
     /// Entries that an archive may have [default: 20000000]

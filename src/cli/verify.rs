@@ -24,6 +24,8 @@ use crate::{Error, ErrorKind};
 #[command(
     after_help = "Examples:\n  dbag verify digits-1.0.0.zip\n  dbag verify Dataset_2A4M-0001/ --json\n  dbag verify archive/*.zip --report fixity-2026.json\n  dbag verify huge.tar --level complete\n  dbag verify huge.tar --sample 5%\n  dbag verify Dataset_2A4M-0001/ --trust-receipts"
 )]
+// A flag is a bool.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Verify {
     /// Bags: folders or archives
     #[arg(required = true, value_name = "BAG")]

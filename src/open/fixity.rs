@@ -151,7 +151,7 @@ impl FixityReport {
                     }
                 }
                 Err(error) => {
-                    text.push_str(&format!("\n{:8} {}\n         {error}\n", "unread", path.display()))
+                    text.push_str(&format!("\n{:8} {}\n         {error}\n", "unread", path.display()));
                 }
             }
         }

@@ -15,6 +15,7 @@ mod containers;
 mod demo;
 mod docs;
 mod export;
+mod fuzz_corpus;
 mod hostile;
 mod import;
 mod interop;

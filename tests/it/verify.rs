@@ -105,7 +105,7 @@ fn forms_of_bags_and_what_is_wrong_with_them() {
             "odd names",
             HandBag::new("1.0", &[("trail ", "1"), ("\u{85}\u{2028}", "1"), ("\u{b}", "1")]),
             0,
-            &[],
+            &["W308"],
         ),
     ];
     for (name, bag, exit, expected) in cases {

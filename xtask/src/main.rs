@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 Chores of the dbag repository:
   cargo xtask test [ARGS]             every test, with the Python peers that they need (ARGS go to cargo test)
-  cargo xtask bench verify            dbag verify beside bdbag and bagit.py
+  cargo xtask bench verify            dbag verify beside bdbag, bagit.py and openssl (10 GB in target/bench)
+  cargo xtask bench verify-scale      how its time and memory grow with the number of files; draws the plot
   cargo xtask bench materialize       dbag materialize beside bdbag (needs nginx)
   cargo xtask docs                    write docs/cli.md anew
 ";
@@ -20,8 +21,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test", more @ ..] => test(more),
-        ["bench", "verify"] => make_venv().and_then(|venv| bench::verify(&root(), &venv)),
-        ["bench", "materialize"] => make_venv().and_then(|venv| bench::materialize(&root(), &venv)),
+        ["bench", "verify"] => make_venv().and_then(|venv| bench::verify::bench(&root(), &venv)),
+        ["bench", "verify-scale"] => make_venv().and_then(|venv| bench::verify::scale(&root(), &venv)),
+        ["bench", "materialize"] => make_venv().and_then(|venv| bench::materialize::bench(&root(), &venv)),
         ["docs"] => run(cargo(&["test", "--release", "--test", "it", "docs::the_command_reference"])
             .env("DBAG_BLESS", "1")),
         _ => {

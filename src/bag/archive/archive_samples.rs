@@ -239,7 +239,7 @@ pub fn records(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut text = String::new();
     for (key, value) in pairs {
         let rest = key.len() + value.len() + 3;
-        let length = (rest..).find(|length| rest + length.to_string().len() == *length).unwrap();
+        let length = (rest..rest + 20).find(|length| rest + length.to_string().len() == *length).unwrap();
         text.push_str(&format!("{length} {key}={value}\n"));
     }
     text.into_bytes()

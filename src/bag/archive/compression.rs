@@ -50,16 +50,16 @@ pub fn sniff(first: &[u8]) -> Compression {
 }
 
 /// Decompresses a stream to its very end: damage, a cut, and anything but another stream after the first are errors.
-pub fn decoder(kind: Compression, reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+pub fn decoder(kind: Compression, reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     let failed = Arc::new(AtomicBool::new(false));
     let input = BufReader::with_capacity(BUFFER, Watched { reader, failed: Arc::clone(&failed) });
     let (name, decoder): (_, Box<dyn Read + Send>) = match kind {
-        Compression::None => return Ok(input.into_inner().reader),
+        Compression::None => return input.into_inner().reader,
         Compression::Gzip => ("gzip", Box::new(MultiGzDecoder::new(input))),
         Compression::Bzip2 => ("bzip2", Box::new(bzip2::bufread::MultiBzDecoder::new(input))),
         Compression::Xz => ("xz", Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY))),
     };
-    Ok(Box::new(Fused { decoder, name, failed, state: State::Reading }))
+    Box::new(Fused { decoder, name, failed, state: State::Reading })
 }
 
 /// Remembers that reading failed: decoders give their own errors every kind that reading has too.

@@ -15,6 +15,10 @@ mod zip_entry;
 #[cfg(test)]
 mod archive_samples;
 #[cfg(test)]
+mod compression_tests;
+#[cfg(test)]
+mod tar_tests;
+#[cfg(test)]
 mod zip_tests;
 
 pub(super) use compression::{Compression, Counted, MAGIC, decoder, sniff};

@@ -51,12 +51,6 @@ impl ZipEntry {
         self.flags & Self::ENCRYPTED != 0
     }
 
-    /// Whether its sizes were not yet known when the local header was written (4.4.4, bit 3).
-    #[must_use]
-    pub const fn has_data_descriptor(&self) -> bool {
-        self.flags & 1 << 3 != 0
-    }
-
     /// Where it ends at the earliest: a local header may have an extra field too, whose length only itself tells.
     fn least_end(&self) -> u64 {
         let header = LOCAL_HEADER as u64 + u64::from(self.name_length);

@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value)]
+
 use super::archive_samples::{Item, Zip, field, put16, python, unzip, zip};
 use super::source::{ArchiveError, FileAt, Kind, Limits};
 use super::zip_directory::{ZipEntry, check_overlaps, read_directory};
@@ -346,7 +348,9 @@ fn limits_hold() {
     assert!(read_directory(&bomb, &Limits { ratio: ratio * 2, ..limits }, visit).is_ok());
     // Sums that overflow are not small.
     let mut items = [Item::new("a", b"a"), Item::new("b", b"b")];
-    items.iter_mut().for_each(|item| item.zip64 = true);
+    for item in &mut items {
+        item.zip64 = true;
+    }
     let sample = zip(&items, false);
     let mut bytes = sample.bytes.clone();
     for central in sample.centrals {
@@ -399,7 +403,7 @@ fn a_local_extra_field_may_be_long() {
     for method in [0, 8] {
         let mut item = Item::new("a", &b"abc".repeat(50_000));
         item.method = method;
-        item.local_extra = field(0x9999, &[7; 8000]);
+        item.local_extra = field(0x9999, &vec![7; 8000]);
         item.zip64 = true;
         assert_eq!(unzip(&zip(&[item], false).bytes).unwrap()[0].2, b"abc".repeat(50_000));
     }
@@ -548,7 +552,7 @@ fn the_check_comes_when_the_end_is_read() {
 
 #[test]
 fn a_file_that_became_shorter_is_an_error() {
-    let sample = zip(&[Item::stored("a", &[7; 200_000]), Item::new("b", b"b")], false);
+    let sample = zip(&[Item::stored("a", &vec![7; 200_000]), Item::new("b", b"b")], false);
     let mut first = None;
     read_directory(&sample.bytes, &Limits::default(), &mut |_, _, entry| {
         first.get_or_insert(entry);

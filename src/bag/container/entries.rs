@@ -96,15 +96,12 @@ impl<'a> Sorter<'a> {
             self.listing.odd.push(Finding::new(Code::NotAFile, parsed, why));
             None
         } else {
-            match self.listing.names.insert(parsed) {
-                Ok((id, true)) => Some(id),
-                Ok((_, false)) => return self.refuse(format!("{parsed} is in it twice")),
+            match self.listing.add(parsed, length) {
+                Ok(Some(id)) => Some(id),
+                Ok(None) => return self.refuse(format!("{parsed} is in it twice")),
                 Err(error) => return self.refuse(error.to_string()),
             }
         };
-        if id.is_some() {
-            self.listing.lengths.push(length);
-        }
         self.scratch = scratch;
         Ok(id)
     }

@@ -81,7 +81,7 @@ impl Container for Folder {
     fn list(&self, detail: Detail) -> Result<Listing, BagError> {
         let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
         let walk = Walk { root: &self.root, detail, listing: Mutex::default(), failed: Mutex::new(None) };
-        pool.scope(|scope| walk.folder(String::new(), scope));
+        pool.scope(|scope| walk.folder("", scope));
         if let Some(error) = walk.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
@@ -128,8 +128,8 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     /// Lists the folder whose path in the bag is `prefix`, which is empty or ends with `/`.
-    fn folder<'s>(&'s self, prefix: String, scope: &rayon::Scope<'s>) {
-        if let Err(error) = self.try_folder(&prefix, scope) {
+    fn folder<'s>(&'s self, prefix: &str, scope: &rayon::Scope<'s>) {
+        if let Err(error) = self.try_folder(prefix, scope) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
@@ -151,7 +151,7 @@ impl Walk<'_> {
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 let inner = format!("{prefix}{text}/");
-                scope.spawn(move |scope| self.folder(inner, scope));
+                scope.spawn(move |scope| self.folder(&inner, scope));
             } else if kind.is_symlink() {
                 odd_one("it is a symbolic link, which is not followed");
             } else if !kind.is_file() {

@@ -12,7 +12,7 @@ pub use self::folder::Folder;
 pub use self::tar::TarFile;
 pub use self::zip::ZipFile;
 use super::archive::{ArchiveError, Compression, looks_like_tar, sniff};
-use super::names::{FileId, Names};
+use super::names::{FileId, Names, TooManyNames};
 use super::{BagError, Finding, Limits, PathRef};
 
 /// How much of a container is looked at when it is listed.
@@ -35,6 +35,18 @@ pub struct Listing {
     pub(super) odd: Vec<Finding>,
     /// Whether there is a `data/` folder, be it empty.
     pub(super) has_data: bool,
+}
+
+impl Listing {
+    /// Adds a regular file of so many octets; `None` if there is one of that name already.
+    pub fn add(&mut self, path: PathRef<'_>, length: u64) -> Result<Option<FileId>, TooManyNames> {
+        let (id, new) = self.names.insert(path)?;
+        if new {
+            self.has_data |= path.is_payload();
+            self.lengths.push(length);
+        }
+        Ok(new.then_some(id))
+    }
 }
 
 /// A file of a container, as its listing numbered and named it.

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use super::entries::{BaseFolder, Sorter};
 use super::{Body, Container, Detail, Listing, Place, Sequential, Visitor, archive_error, file_stem};
@@ -21,7 +21,7 @@ use crate::bag::{BagError, Limits};
 /// One tar archive with one bag: a single top folder, or the bag at its root.
 pub struct TarFile {
     path: PathBuf,
-    source: FileAt,
+    source: Arc<dyn ReadAt>,
     compression: Compression,
     limits: Limits,
     index: OnceLock<Index>,
@@ -33,8 +33,11 @@ struct Index {
     places: Vec<Stretch>,
     /// The tag files of a compressed archive, in `kept_bytes`.
     kept: HashMap<FileId, Stretch>,
-    kept_bytes: Option<FileAt>,
+    kept_bytes: Option<KeptBytes>,
 }
+
+/// A temporary file, read by offset.
+type KeptBytes = Arc<dyn ReadAt>;
 
 /// A part of a file, in octets.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +57,12 @@ struct Met {
 impl TarFile {
     /// Opens the archive; what is in it is seen when it is listed.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, BagError> {
-        let source = FileAt::new(fs_err::File::open(path)?.into_parts().0)?;
+        let file = fs_err::File::open(path)?.into_parts().0;
+        Self::read(path, Arc::new(FileAt::new(file)?), limits)
+    }
+
+    /// The same for an archive that is read from `source`; `path` is for messages.
+    pub fn read(path: &Path, source: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self, BagError> {
         let mut start = [0; MAGIC];
         let n = source.read_at(&mut start, 0)?;
         let compression = sniff(&start[..n]);
@@ -62,18 +70,19 @@ impl TarFile {
     }
 
     /// The uncompressed archive from its start; and how many compressed octets were taken so far.
-    fn stream(&self) -> io::Result<(Box<dyn Read + Send>, impl Fn() -> u64 + use<>)> {
-        let file = fs_err::File::open(&self.path)?;
-        let (counted, packed) = Counted::new(file);
+    fn stream(&self) -> (Box<dyn Read + Send>, impl Fn() -> u64 + use<>) {
+        let whole = Section { source: Arc::clone(&self.source), at: 0, left: self.source.length() };
+        let (counted, packed) = Counted::new(whole);
         let packed = move || packed.load(Ordering::Relaxed);
-        Ok((decoder(self.compression, Box::new(counted))?, packed))
+        (decoder(self.compression, Box::new(counted)), packed)
     }
 
-    fn scan(&self) -> Result<(Vec<Met>, Option<FileAt>), BagError> {
+    /// Every entry; and the kept tag files of a compressed archive.
+    fn scan(&self) -> Result<(Vec<Met>, Option<KeptBytes>), BagError> {
         let mut met = Vec::new();
         if self.compression == Compression::None {
             read_tar_at(
-                &self.source,
+                self.source.as_ref(),
                 &mut |entry| {
                     let place = Stretch { offset: entry.offset, length: entry.length };
                     met.push(Met { name: plain(entry.name).to_owned(), kind: entry.kind, place, kept: None });
@@ -85,7 +94,7 @@ impl TarFile {
             return Ok((met, None));
         }
         let mut kept_bytes = tempfile::tempfile()?;
-        let (mut stream, packed) = self.stream()?;
+        let (mut stream, packed) = self.stream();
         let mut visit = |entry: TarEntry<'_>, body: &mut dyn Read| {
             let name = plain(entry.name);
             let kept = if entry.kind == Kind::File && !may_be_payload(name) {
@@ -102,7 +111,7 @@ impl TarFile {
         read_tar(&mut stream, &mut visit, &self.limits, &packed)
             .map_err(|error| archive_error(&self.path, error))?;
         kept_bytes.flush()?;
-        Ok((met, Some(FileAt::new(kept_bytes)?)))
+        Ok((met, Some(Arc::new(FileAt::new(kept_bytes)?))))
     }
 }
 
@@ -161,13 +170,17 @@ impl Container for TarFile {
         let absent = || named(io::ErrorKind::NotFound.into());
         let index = self.index.get().ok_or_else(absent)?;
         if let (Some(place), Some(bytes)) = (index.kept.get(&file.id), &index.kept_bytes) {
-            return Ok(Box::new(Section { source: bytes, at: place.offset, left: place.length }));
+            return Ok(Box::new(Section { source: Arc::clone(bytes), at: place.offset, left: place.length }));
         }
         let place = index.places.get(file.id.index()).ok_or_else(absent)?;
         if self.compression == Compression::None {
-            return Ok(Box::new(Section { source: &self.source, at: place.offset, left: place.length }));
+            return Ok(Box::new(Section {
+                source: Arc::clone(&self.source),
+                at: place.offset,
+                left: place.length,
+            }));
         }
-        let (mut stream, _) = self.stream().map_err(named)?;
+        let (mut stream, _) = self.stream();
         io::copy(&mut stream.by_ref().take(place.offset), &mut io::sink()).map_err(named)?;
         Ok(Box::new(stream.take(place.length)))
     }
@@ -180,7 +193,7 @@ impl Container for TarFile {
 impl Sequential for TarFile {
     fn visit(&self, visitor: &mut Visitor<'_>) -> io::Result<()> {
         let places = self.index.get().map_or(&[][..], |index| &index.places);
-        let (mut stream, packed) = self.stream()?;
+        let (mut stream, packed) = self.stream();
         let mut visit = |entry: TarEntry<'_>, body: &mut dyn Read| {
             let found = places.binary_search_by_key(&entry.offset, |place| place.offset);
             match found {
@@ -198,13 +211,13 @@ impl Sequential for TarFile {
 }
 
 /// Reads a part of a source.
-struct Section<'s> {
-    source: &'s FileAt,
+struct Section {
+    source: Arc<dyn ReadAt>,
     at: u64,
     left: u64,
 }
 
-impl Read for Section<'_> {
+impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         if most == 0 {

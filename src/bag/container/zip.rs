@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -15,12 +15,15 @@ use crate::bag::archive::{
 use crate::bag::names::{FileId, Names};
 use crate::bag::{BagError, Limits};
 
+/// Entries for which it does not pay to start threads.
+const FEW: usize = 256;
+
 /// One zip archive with one bag: a single top folder (BagIt 0.97 §4), or the bag at its root.
 pub struct ZipFile {
     path: PathBuf,
     name: String,
     base: String,
-    source: Box<dyn ReadAt>,
+    source: Arc<dyn ReadAt>,
     limits: Limits,
     directory: OnceLock<Directory>,
 }
@@ -36,11 +39,11 @@ impl ZipFile {
     /// Opens the archive and finds the bag in it.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, BagError> {
         let file = fs_err::File::open(path)?.into_parts().0;
-        Self::read(path, Box::new(FileAt::new(file)?), limits)
+        Self::read(path, Arc::new(FileAt::new(file)?), limits)
     }
 
     /// Finds the bag in an archive that is read from `source`; `path` is for messages.
-    pub fn read(path: &Path, source: Box<dyn ReadAt>, limits: &Limits) -> Result<Self, BagError> {
+    pub fn read(path: &Path, source: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self, BagError> {
         let mut base = BaseFolder::default();
         // Which folder is the bag's can be told only after the last entry, so the directory is read twice.
         read_directory(source.as_ref(), limits, &mut |name, _, _| {
@@ -61,13 +64,13 @@ impl ZipFile {
         let mut all = Vec::new();
         let mut failed = None;
         let start = read_directory(self.source.as_ref(), &self.limits, &mut |bytes, _, entry| {
-            let sorted = match std::str::from_utf8(bytes) {
+            let added = match std::str::from_utf8(bytes) {
                 Ok(name) => sorter
                     .add(name, entry.kind, entry.length, entry.is_encrypted().then_some("it is encrypted"))
                     .map(|id| (id, name)),
                 Err(_) => sorter.not_text(bytes).map(|()| (None, "")),
             };
-            match sorted {
+            match added {
                 Ok((Some(id), name)) => {
                     directory.entries.push(entry);
                     let path = sorter.listing.names.get(id).as_str();
@@ -128,7 +131,6 @@ impl Container for ZipFile {
 
     /// Compares every local header with the central directory.
     fn check(&self, names: &Names) -> Result<(), BagError> {
-        let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
         let ids: Vec<FileId> =
             names.ids().take(self.directory.get().map_or(0, |d| d.entries.len())).collect();
         let check = |scratch: &mut Vec<u8>, id: &FileId| {
@@ -136,9 +138,14 @@ impl Container for ZipFile {
             let Some((entry, name)) = self.entry(file) else { return Ok(()) };
             check_local(self.source.as_ref(), entry, name.as_bytes(), scratch).map(drop)
         };
-        let checked = pool.install(|| {
-            ids.par_iter().with_min_len(256).map_init(Vec::new, check).try_for_each(|checked| checked)
-        });
+        let checked = if ids.len() <= FEW {
+            ids.iter().try_for_each(|id| check(&mut Vec::new(), id))
+        } else {
+            let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
+            pool.install(|| {
+                ids.par_iter().with_min_len(FEW).map_init(Vec::new, check).try_for_each(|checked| checked)
+            })
+        };
         checked.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                 BagError::Refused { path: self.path.clone(), reason: error.to_string() }

@@ -59,11 +59,6 @@ impl ManyHasher {
         Self { algorithm, hashers }
     }
 
-    /// Which algorithm.
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
     /// Feeds each hasher the part at its place.
     pub(crate) fn update(&mut self, parts: &[&[u8]]) {
         match &mut self.hashers {

@@ -2,15 +2,17 @@
 
 mod hashing;
 mod names;
+mod sample;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use super::fetch::RemoteLength;
 use super::names::FileId;
 use super::{Algorithm, Bag, BagError, BagFile, Code, Finding, Progress, Severity};
 use hashing::Job;
-pub use hashing::{Sample, SampleSize};
 pub(super) use names::files_that_are_folders;
+pub use sample::{Sample, SampleSize};
 
 /// How closely a bag is looked at. Each level does all that those before it do, but for `Oxum`, which is a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -253,9 +255,9 @@ impl Payload {
         for listed in bag.payload() {
             let remote = bag.remote_length(listed);
             if let Some(file) = bag.stored(listed) {
-                payload.found(listed, file, remote.flatten(), findings);
+                payload.found(listed, file, remote.and_then(RemoteLength::octets), findings);
             } else if let Some(length) = remote {
-                payload.to_fetch.add(length.unwrap_or(0));
+                payload.to_fetch.add(length.octets().unwrap_or(0));
             } else {
                 findings.push(missing(listed));
             }

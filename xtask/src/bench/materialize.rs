@@ -1,48 +1,15 @@
-//! Benches: dbag beside its peers, in turn, in one run on one machine; what counts are the ratios.
+//! `cargo xtask bench materialize`: fetching beside bdbag, from an nginx of our own.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fs_err::File;
-
+use super::payload::make_files;
+use super::{build, command, compare, entrant};
 use crate::run;
 
-/// Counted runs of each command; the median is shown.
-const RUNS: usize = 3;
-
-/// One command of a comparison, made anew for each round; what making it does is not counted.
-struct Entrant<'a> {
-    name: &'a str,
-    command: Box<dyn Fn(usize) -> Result<Command, String> + 'a>,
-}
-
-/// Compares `dbag verify`, `bdbag --validate full` and `bagit.py --validate --processes 2`.
-pub fn verify(root: &Path, venv: &Path) -> Result<(), String> {
-    build(root)?;
-    println!("| payload | tool | median s | files/s | times dbag |\n|---|---|---|---|---|");
-    for (files, length) in [(20_000, 50_000), (100_000, 1_000)] {
-        let bag = root.join(format!("target/bench/verify-{files}x{length}"));
-        make_bag(&bag, files, length, venv)?;
-        let (dbag, bagit, bdbag) =
-            (root.join("target/release/dbag"), venv.join("bin/bagit.py"), venv.join("bin/bdbag"));
-        let entrants = [
-            entrant("dbag verify", |_| Ok(command(&dbag, &["verify"], &bag))),
-            entrant("bagit.py --validate --processes 2", |_| {
-                Ok(command(&bagit, &["--quiet", "--validate", "--processes", "2"], &bag))
-            }),
-            entrant("bdbag --validate full", |_| {
-                Ok(command(&bdbag, &["--quiet", "--validate", "full"], &bag))
-            }),
-        ];
-        compare(&format!("{files} files of {length} B, md5 + sha256"), files, &entrants)?;
-    }
-    Ok(())
-}
-
 /// Compares `dbag materialize` (which verifies) with `bdbag --resolve-fetch all`, alone and with a validation after it.
-pub fn materialize(root: &Path, venv: &Path) -> Result<(), String> {
+pub fn bench(root: &Path, venv: &Path) -> Result<(), String> {
     build(root)?;
     let (files, length) = (5_000, 42_000);
     let folder = root.join("target/bench/materialize");
@@ -73,89 +40,9 @@ pub fn materialize(root: &Path, venv: &Path) -> Result<(), String> {
             Ok(shell)
         }),
     ];
-    println!("| payload | tool | median s | files/s | times dbag |\n|---|---|---|---|---|");
+    super::header();
     compare(&format!("{files} remote files of {length} B, nginx on loopback"), files, &entrants)?;
     fs_err::remove_dir_all(&work).map_err(|error| error.to_string())
-}
-
-fn entrant<'a>(name: &'a str, command: impl Fn(usize) -> Result<Command, String> + 'a) -> Entrant<'a> {
-    Entrant { name, command: Box::new(command) }
-}
-
-fn command(program: &Path, arguments: &[&str], last: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments).arg(last).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-/// Runs the entrants in turn, A B C A B C, after one warm-up, and prints a row for each.
-fn compare(payload: &str, files: usize, entrants: &[Entrant<'_>]) -> Result<(), String> {
-    let mut times = vec![Vec::new(); entrants.len()];
-    for round in 0..=RUNS {
-        for (entrant, times) in entrants.iter().zip(&mut times) {
-            let mut command = (entrant.command)(round)?;
-            let started = Instant::now();
-            run(&mut command)?;
-            if round > 0 {
-                times.push(started.elapsed());
-            }
-        }
-    }
-    let medians: Vec<Duration> = times
-        .into_iter()
-        .map(|mut times| {
-            times.sort_unstable();
-            times[times.len() / 2]
-        })
-        .collect();
-    for (entrant, median) in entrants.iter().zip(&medians) {
-        let seconds = median.as_secs_f64();
-        let ratio = seconds / medians[0].as_secs_f64();
-        println!(
-            "| {payload} | `{}` | {seconds:.2} | {:.0} | {ratio:.1} |",
-            entrant.name,
-            files as f64 / seconds
-        );
-    }
-    Ok(())
-}
-
-fn build(root: &Path) -> Result<(), String> {
-    run(Command::new(env!("CARGO")).args(["build", "--release", "--quiet"]).current_dir(root))
-}
-
-/// Files of bytes that do not compress, made once.
-fn make_files(folder: &Path, files: usize, length: usize) -> Result<(), String> {
-    if folder.join("done").exists() {
-        return Ok(());
-    }
-    let io = |error: std::io::Error| error.to_string();
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    for index in 0..files {
-        let folder = folder.join(format!("{:03}", index % 500));
-        fs_err::create_dir_all(&folder).map_err(io)?;
-        let mut out = BufWriter::new(File::create(folder.join(format!("{index:07}.bin"))).map_err(io)?);
-        for _ in 0..length.div_ceil(8) {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            out.write_all(&state.to_le_bytes()).map_err(io)?;
-        }
-    }
-    File::create(folder.join("done")).map_err(io)?;
-    Ok(())
-}
-
-/// A bag of such files, made by bagit.py, so that every tool reads another's work.
-fn make_bag(bag: &Path, files: usize, length: usize, venv: &Path) -> Result<(), String> {
-    if bag.join("bagit.txt").exists() {
-        return Ok(());
-    }
-    make_files(bag, files, length)?;
-    let _ = fs_err::remove_file(bag.join("done"));
-    run(Command::new(venv.join("bin/bagit.py"))
-        .args(["--quiet", "--md5", "--sha256", "--processes", "2"])
-        .arg(bag))
 }
 
 /// The same files as references: a bag of nothing but tag files.
