@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::names::Alike;
 use super::verify::files_that_are_folders;
-use super::{Bag, BagError, BagFile, Code, Progress};
+use super::{Bag, BagError, BagFile, Code, Progress, with_pool};
 
 /// A temporary folder beside `target`, so that a rename ends the work.
 pub fn temporary_beside(target: &Path) -> Result<tempfile::TempDir, BagError> {
@@ -92,8 +92,8 @@ fn copy_files(bag: &Bag, root: &Path, progress: &dyn Progress) -> io::Result<()>
         return container.visit(&mut |id, _, body| copy_file(bag.by_id(id), body, root, progress));
     }
     let files: Vec<BagFile<'_>> = bag.files().collect();
-    let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
-    pool.install(|| files.par_iter().try_for_each(|file| copy_file(*file, &mut file.open()?, root, progress)))
+    let copy = |file: &BagFile<'_>| copy_file(*file, &mut file.open()?, root, progress);
+    with_pool(0, |pool| pool.install(|| files.par_iter().try_for_each(copy)))?
 }
 
 fn copy_file(file: BagFile<'_>, body: &mut dyn Read, root: &Path, progress: &dyn Progress) -> io::Result<()> {

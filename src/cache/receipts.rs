@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::bag::{Algorithm, Bag, BagFile, Coverage, MultiHasher, Verdict, VerifyReport};
+use crate::bag::{Algorithm, Bag, BagFile, Coverage, MultiHasher, Verdict, VerifyReport, with_pool};
 
 /// Bumped when a receipt's form or the meaning of a state changes; older ones are then not found.
 const FOLDER: &str = "receipts-1";
@@ -90,11 +90,13 @@ impl BagState {
         };
         if location.is_dir() {
             let mut files: Vec<BagFile<'_>> = bag.files().collect();
-            let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
-            let stamps: io::Result<Vec<Stamp>> = pool.install(|| {
-                files.par_sort_unstable_by_key(|file| file.path());
-                files.par_iter().map(|file| Stamp::of(&file.path().below(location))).collect()
-            });
+            let stamp = |file: &BagFile<'_>| Stamp::of(&file.path().below(location));
+            let stamps: io::Result<Vec<Stamp>> = with_pool(0, |pool| {
+                pool.install(|| {
+                    files.par_sort_unstable_by_key(|file| file.path());
+                    files.par_iter().map(stamp).collect()
+                })
+            })?;
             files.iter().zip(&stamps?).for_each(|(file, stamp)| feed(file.path().as_str(), stamp));
         } else {
             feed("", &Stamp::of(location)?);

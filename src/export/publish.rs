@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::ExportError;
 use super::assets::Asset;
-use crate::bag::Progress;
+use crate::bag::{Progress, with_pool};
 use crate::cache::ObjectStore;
 use crate::catalog::Catalog;
 use crate::version::VersionRef;
@@ -49,8 +49,7 @@ pub fn publish(
     fs_err::create_dir_all(folder)?;
     let site = ObjectStore::at(folder);
     progress.begin("publishing", assets.len() as u64, assets.iter().map(|asset| asset.length).sum());
-    let pool = rayon::ThreadPoolBuilder::new().build().map_err(std::io::Error::other)?;
-    let copied: Result<Vec<bool>, ExportError> = pool.install(|| {
+    let copied: Result<Vec<bool>, ExportError> = with_pool(0, |pool| {
         let one = |asset: &Asset| {
             if progress.cancelled() {
                 return Err(ExportError::Interrupted);
@@ -64,8 +63,8 @@ pub fn publish(
             progress.file();
             Ok(copied)
         };
-        assets.par_iter().map(one).collect()
-    });
+        pool.install(|| assets.par_iter().map(one).collect())
+    })?;
     progress.end();
     let copied = copied?;
     site.finish()?;

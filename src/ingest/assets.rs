@@ -8,7 +8,7 @@ use serde_json::json;
 use walkdir::WalkDir;
 
 use super::{ImportReport, IngestError, check_name};
-use crate::bag::Progress;
+use crate::bag::{Progress, with_pool};
 use crate::cache::{ObjectStore, Stored};
 use crate::catalog::{Catalog, Change, RowWriter};
 use crate::model::{ASSET_TAG, Annotations, Column, ColumnType, Table};
@@ -151,8 +151,7 @@ fn store(
     progress: &dyn Progress,
 ) -> Result<Vec<Stored>, IngestError> {
     progress.begin("storing", files.len() as u64, files.iter().map(|file| file.length).sum());
-    let pool = rayon::ThreadPoolBuilder::new().build().map_err(std::io::Error::other)?;
-    let stored: Result<Vec<Stored>, IngestError> = pool.install(|| {
+    let stored: Result<Vec<Stored>, IngestError> = with_pool(0, |pool| {
         let one = |file: &Found| {
             if progress.cancelled() {
                 return Err(IngestError::Interrupted);
@@ -164,8 +163,8 @@ fn store(
             progress.file();
             Ok(stored)
         };
-        files.par_iter().with_max_len(64).map(one).collect()
-    });
+        pool.install(|| files.par_iter().with_max_len(64).map(one).collect())
+    })?;
     progress.end();
     if progress.cancelled() { Err(IngestError::Interrupted) } else { stored }
 }

@@ -110,7 +110,8 @@ fn until_nul(field: &[u8]) -> &[u8] {
     field.split(|&octet| octet == 0).next().unwrap_or_default()
 }
 
-/// A number in octal digits, between spaces and NULs, or in GNU's base 256; an empty field is 0.
+/// A number in octal digits, between spaces and NULs, or in GNU's base 256; an empty field is 0. What is negative,
+/// or needs more than 64 bits, starts with an octet that is neither a digit nor GNU's mark.
 fn number(field: &[u8]) -> Option<u64> {
     match field.split_first()? {
         (0x80, digits) => {
@@ -118,8 +119,6 @@ fn number(field: &[u8]) -> Option<u64> {
             let low = low.first_chunk().map(|low| u64::from_be_bytes(*low))?;
             high.iter().all(|&octet| octet == 0).then_some(low)
         }
-        // A negative number, or one too large.
-        (0x81.., _) => None,
         _ => {
             let start = field.iter().position(|&octet| octet != b' ').unwrap_or(field.len());
             let (_, field) = field.split_at_checked(start)?;

@@ -1,11 +1,12 @@
 #![allow(clippy::needless_pass_by_value)]
 
 use super::archive_samples::{Item, Zip, field, put16, python, unzip, zip};
-use super::source::{ArchiveError, FileAt, Kind, Limits};
+use super::source::{ArchiveError, FileAt, Kind, Limits, ReadAt, shown};
 use super::zip_directory::{ZipEntry, check_overlaps, read_directory};
 use super::zip_entry::{check_local, open_entry};
 use proptest::prelude::*;
-use std::io::{Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn names_and_contents(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
     let contents = unzip(&bytes).unwrap();
@@ -63,6 +64,39 @@ fn reads_from_files() {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&sample().bytes).unwrap();
     assert_eq!(unzip(&FileAt::new(file).unwrap()).unwrap().len(), 2);
+}
+
+/// A source that gives little at a time, and is interrupted before each.
+struct Halting(Vec<u8>, AtomicBool);
+
+impl ReadAt for Halting {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if self.1.fetch_not(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let few = buffer.len().min(7);
+        self.0.read_at(&mut buffer[..few], offset)
+    }
+
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+}
+
+#[test]
+fn reads_from_a_halting_source() {
+    let items = [Item::new("a", &b"deflated".repeat(20)), Item::stored("b", &[7; 70_000])];
+    let source = Halting(zip(&items, true).bytes, AtomicBool::new(true));
+    let contents = unzip(&source).unwrap();
+    assert_eq!((&contents[0].2, &contents[1].2), (&items[0].content, &items[1].content));
+}
+
+#[test]
+fn names_are_shown_shortened() {
+    assert_eq!(shown(b"a"), "\"a\"");
+    assert_eq!(shown(&[b'a'; 200]), format!("\"{}\"", "a".repeat(200)));
+    assert_eq!(shown(&[b'a'; 201]), format!("\"{}…\"", "a".repeat(200)));
+    assert_eq!(shown(b"\xff\"\\"), "\"\u{fffd}\\\"\\\\\"");
 }
 
 #[test]
@@ -342,7 +376,7 @@ fn limits_hold() {
         }
     }
     assert!(read_directory(&sample.bytes, &Limits { entries: 2, bytes: 314, ratio: 1 }, visit).is_ok());
-    let bomb = zip(&[Item::new("bomb", &vec![0; 65 << 20])], false).bytes;
+    let bomb = zip(&[Item::new("bomb", &[0; 65 << 20])], false).bytes;
     let ratio = Limits::HARMLESS / bomb.len() as u64;
     refused(bomb.clone(), "unpacks to more than 500 times its size at \"bomb\"");
     assert!(read_directory(&bomb, &Limits { ratio: ratio * 2, ..limits }, visit).is_ok());
@@ -403,7 +437,7 @@ fn a_local_extra_field_may_be_long() {
     for method in [0, 8] {
         let mut item = Item::new("a", &b"abc".repeat(50_000));
         item.method = method;
-        item.local_extra = field(0x9999, &vec![7; 8000]);
+        item.local_extra = field(0x9999, &[7; 8000]);
         item.zip64 = true;
         assert_eq!(unzip(&zip(&[item], false).bytes).unwrap()[0].2, b"abc".repeat(50_000));
     }
@@ -431,7 +465,7 @@ fn the_local_header_must_agree() {
 }
 
 /// What goes wrong with the first entry of an archive.
-fn entry_error(bytes: &Vec<u8>, action: impl Fn(&ZipEntry, &[u8]) -> std::io::Result<()>) -> String {
+fn entry_error(bytes: &Vec<u8>, action: impl Fn(&ZipEntry, &[u8]) -> io::Result<()>) -> String {
     let mut first = None;
     read_directory(bytes, &Limits::default(), &mut |name, _, entry| {
         first.get_or_insert((name.to_vec(), entry));
@@ -544,15 +578,15 @@ fn the_check_comes_when_the_end_is_read() {
         assert_eq!(reader.read(&mut []).unwrap(), 0);
         let first = reader.read(&mut content).unwrap_err().to_string();
         assert_eq!(reader.read(&mut content).unwrap_err().to_string(), first);
-        assert_eq!(reader.read(&mut content).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
-        Err(std::io::Error::other(first))
+        assert_eq!(reader.read(&mut content).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        Err(io::Error::other(first))
     });
     assert_eq!(error, "\"a\": its content does not match its CRC-32");
 }
 
 #[test]
 fn a_file_that_became_shorter_is_an_error() {
-    let sample = zip(&[Item::stored("a", &vec![7; 200_000]), Item::new("b", b"b")], false);
+    let sample = zip(&[Item::stored("a", &[7; 200_000]), Item::new("b", b"b")], false);
     let mut first = None;
     read_directory(&sample.bytes, &Limits::default(), &mut |_, _, entry| {
         first.get_or_insert(entry);
@@ -562,7 +596,7 @@ fn a_file_that_became_shorter_is_an_error() {
     for length in [0, 10, 31, 1000, 199_999] {
         let cut = sample.bytes[..length].to_vec();
         let read = open_entry(&cut, &first.unwrap(), b"a").and_then(|mut r| r.read_to_end(&mut Vec::new()));
-        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::InvalidData, "{length}");
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidData, "{length}");
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Body, Container, Detail, Listing, Place};
-use crate::bag::{BagError, Code, Finding, PathRef};
+use crate::bag::{BagError, Code, Finding, PathRef, with_pool};
 
 /// Files from this many octets on are worth telling the system that they will be read from start to end.
 const LARGE: u64 = 1 << 20;
@@ -79,9 +79,8 @@ impl Container for Folder {
     }
 
     fn list(&self, detail: Detail) -> Result<Listing, BagError> {
-        let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
         let walk = Walk { root: &self.root, detail, listing: Mutex::default(), failed: Mutex::new(None) };
-        pool.scope(|scope| walk.folder("", scope));
+        with_pool(0, |pool| pool.scope(|scope| walk.folder("", scope)))?;
         if let Some(error) = walk.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }

@@ -13,7 +13,7 @@ use crate::bag::archive::{
     FileAt, ReadAt, ZipEntry, check_local, check_overlaps, open_entry, read_directory,
 };
 use crate::bag::names::{FileId, Names};
-use crate::bag::{BagError, Limits};
+use crate::bag::{BagError, Limits, with_pool};
 
 /// Entries for which it does not pay to start threads.
 const FEW: usize = 256;
@@ -141,10 +141,8 @@ impl Container for ZipFile {
         let checked = if ids.len() <= FEW {
             ids.iter().try_for_each(|id| check(&mut Vec::new(), id))
         } else {
-            let pool = rayon::ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
-            pool.install(|| {
-                ids.par_iter().with_min_len(FEW).map_init(Vec::new, check).try_for_each(|checked| checked)
-            })
+            let each = || ids.par_iter().with_min_len(FEW).map_init(Vec::new, check);
+            with_pool(0, |pool| pool.install(|| each().try_for_each(|checked| checked)))?
         };
         checked.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {

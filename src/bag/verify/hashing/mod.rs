@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Tally;
 use crate::bag::digest::digest_all;
 use crate::bag::names::FileId;
-use crate::bag::{Algorithm, Bag, BagError, Code, Digest, Finding, Progress};
+use crate::bag::{Algorithm, Bag, BagError, Code, Digest, Finding, Progress, with_pool};
 
 /// Files from this many octets on go a stretch at a time.
 const LARGE: u64 = 512 << 10;
@@ -64,14 +64,14 @@ pub(super) fn check(
         files: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build().map_err(io::Error::other)?;
-    if let Some(container) = bag.container().sequential() {
-        checker.check_in_order(container, jobs, &pool)?;
-    } else {
-        let length = |job: &Job| bag.by_id(job.file).length();
+    with_pool(options.jobs, |pool| {
+        if let Some(container) = bag.container().sequential() {
+            return checker.check_in_order(container, jobs, pool);
+        }
         let large: Vec<Job> = jobs.extract_if(.., |job| length(job) >= LARGE).collect();
         pool.install(|| rayon::join(|| checker.check_large(large), || checker.check_small(&jobs)));
-    }
+        Ok(())
+    })??;
     progress.end();
     if progress.cancelled() {
         return Err(BagError::Interrupted);
