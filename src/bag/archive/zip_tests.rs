@@ -85,7 +85,7 @@ impl ReadAt for Halting {
 
 #[test]
 fn reads_from_a_halting_source() {
-    let items = [Item::new("a", &b"deflated".repeat(20)), Item::stored("b", &[7; 70_000])];
+    let items = [Item::new("a", &b"deflated".repeat(20)), Item::stored("b", &vec![7; 70_000])];
     let source = Halting(zip(&items, true).bytes, AtomicBool::new(true));
     let contents = unzip(&source).unwrap();
     assert_eq!((&contents[0].2, &contents[1].2), (&items[0].content, &items[1].content));
@@ -376,7 +376,7 @@ fn limits_hold() {
         }
     }
     assert!(read_directory(&sample.bytes, &Limits { entries: 2, bytes: 314, ratio: 1 }, visit).is_ok());
-    let bomb = zip(&[Item::new("bomb", &[0; 65 << 20])], false).bytes;
+    let bomb = zip(&[Item::new("bomb", &vec![0; 65 << 20])], false).bytes;
     let ratio = Limits::HARMLESS / bomb.len() as u64;
     refused(bomb.clone(), "unpacks to more than 500 times its size at \"bomb\"");
     assert!(read_directory(&bomb, &Limits { ratio: ratio * 2, ..limits }, visit).is_ok());
@@ -437,7 +437,7 @@ fn a_local_extra_field_may_be_long() {
     for method in [0, 8] {
         let mut item = Item::new("a", &b"abc".repeat(50_000));
         item.method = method;
-        item.local_extra = field(0x9999, &[7; 8000]);
+        item.local_extra = field(0x9999, &vec![7; 8000]);
         item.zip64 = true;
         assert_eq!(unzip(&zip(&[item], false).bytes).unwrap()[0].2, b"abc".repeat(50_000));
     }
@@ -586,7 +586,7 @@ fn the_check_comes_when_the_end_is_read() {
 
 #[test]
 fn a_file_that_became_shorter_is_an_error() {
-    let sample = zip(&[Item::stored("a", &[7; 200_000]), Item::new("b", b"b")], false);
+    let sample = zip(&[Item::stored("a", &vec![7; 200_000]), Item::new("b", b"b")], false);
     let mut first = None;
     read_directory(&sample.bytes, &Limits::default(), &mut |_, _, entry| {
         first.get_or_insert(entry);
