@@ -39,6 +39,7 @@ pub fn svg(title: &str, from: (f64, f64), to: (f64, f64), lines: &[Line]) -> Str
     }
     out.push_str("<text x=\"285\" y=\"402\" text-anchor=\"middle\">files in the bag</text>\n");
     out.push_str("<text x=\"20\" y=\"20\">seconds</text>\n");
+    let mut labels: Vec<f64> = Vec::new();
     for (line, (colour, dashes)) in lines.iter().zip(STYLES) {
         let points: Vec<String> = line
             .points
@@ -50,10 +51,16 @@ pub fn svg(title: &str, from: (f64, f64), to: (f64, f64), lines: &[Line]) -> Str
             points.join(" ")
         ));
         if let Some((files, seconds)) = line.points.last() {
+            let mut at = y(*seconds) + 4.0;
+            // Names of lines that end close together stand below each other.
+            while labels.iter().any(|other| (other - at).abs() < 13.0) {
+                at += 13.0;
+            }
+            labels.push(at);
             out.push_str(&format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>\n",
                 x(*files) + 8.0,
-                y(*seconds) + 4.0,
+                at,
                 line.name
             ));
         }

@@ -64,18 +64,19 @@ pub(super) fn check(
         files: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
-    with_pool(options.jobs, |pool| {
+    let done = with_pool(options.jobs, |pool| {
         if let Some(container) = bag.container().sequential() {
             return checker.check_in_order(container, jobs, pool);
         }
         let large: Vec<Job> = jobs.extract_if(.., |job| length(job) >= LARGE).collect();
         pool.install(|| rayon::join(|| checker.check_large(large), || checker.check_small(&jobs)));
         Ok(())
-    })??;
+    })?;
     progress.end();
     if progress.cancelled() {
         return Err(BagError::Interrupted);
     }
+    done?;
     findings.append(&mut checker.found.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(Tally { files: checker.files.into_inner(), bytes: checker.bytes.into_inner() })
 }
