@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dbag::bag::{
     Bag, BagError, BagPath, Body, Container, Detail, Digest, Level, Limits, Listing, NoProgress, Place,
-    TarFile, VerifyOptions, ZipFile, verify,
+    Progress, TarFile, VerifyOptions, ZipFile, verify,
 };
 
 /// Small enough that a bomb shows as a slow run.
@@ -27,7 +27,7 @@ impl Container for Memory {
         "memory"
     }
 
-    fn list(&self, _detail: Detail) -> Result<Listing, BagError> {
+    fn list(&self, _detail: Detail, _progress: &dyn Progress) -> Result<Listing, BagError> {
         let mut listing = Listing::default();
         for (path, body) in &self.0 {
             let _ = listing.add(path.borrowed(), body.len() as u64);

@@ -15,7 +15,7 @@ use super::names::{Alike, FileId, Names};
 use super::tagfile::{BadLine, Declaration};
 use super::{
     Algorithm, BagError, BagFile, BagInfo, Code, Container, Digest, FetchEntry, Finding, Level, Limits,
-    PathRef, open_container,
+    NoProgress, PathRef, Progress, open_container,
 };
 
 /// A bag as its tag files describe it. Opening reads every tag file that the level asks for, and no payload.
@@ -49,18 +49,27 @@ struct ManifestsRead {
 impl Bag {
     /// Opens a folder or archive. Fails only if there is no bag to speak of; all else becomes a finding.
     pub fn open(path: &Path) -> Result<Self, BagError> {
-        Self::open_for(path, Level::Full, &Limits::default())
+        Self::open_for(path, Level::Full, &Limits::default(), &NoProgress)
     }
 
     /// Opens a folder or archive as far as a level of verification needs, within limits on archives.
-    pub fn open_for(path: &Path, level: Level, limits: &Limits) -> Result<Self, BagError> {
-        Self::from_container(open_container(path, limits)?, level)
+    pub fn open_for(
+        path: &Path,
+        level: Level,
+        limits: &Limits,
+        progress: &dyn Progress,
+    ) -> Result<Self, BagError> {
+        Self::read(open_container(path, limits)?, level, progress)
     }
 
     /// Opens the bag in a container.
     pub fn from_container(container: Box<dyn Container>, level: Level) -> Result<Self, BagError> {
+        Self::read(container, level, &NoProgress)
+    }
+
+    fn read(container: Box<dyn Container>, level: Level, progress: &dyn Progress) -> Result<Self, BagError> {
         let detail = if level == Level::Structure { Detail::Names } else { Detail::Lengths };
-        let listing = container.list(detail)?;
+        let listing = container.list(detail, progress)?;
         let present = listing.names.len();
         let declaration = declaration(container.as_ref(), &listing.names)?;
         let mut bag = Self {

@@ -44,7 +44,7 @@ pub fn materialize(
         Path::new(from)
     };
     // What was downloaded is known by its URL, not by where it lies for a moment.
-    let original = Bag::open_for(path, Level::Full, &options.limits)
+    let original = Bag::open_for(path, Level::Full, &options.limits, progress)
         .map_err(|error| if path == Path::new(from) { error } else { error.at(Path::new(from)) })?;
     if original.findings().iter().any(is_malformed) {
         return Ok(report(PathBuf::from(from), &original, original.findings().to_vec()));

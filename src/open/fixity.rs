@@ -40,7 +40,7 @@ pub fn verify_path(
     options: &FixityOptions,
     progress: &dyn Progress,
 ) -> Result<Fixity, BagError> {
-    let bag = Bag::open_for(path, options.level, &options.limits)?;
+    let bag = Bag::open_for(path, options.level, &options.limits, progress)?;
     // Looked at before the payload is read, so that what is changed meanwhile is another state.
     let state = match &options.receipts {
         Some(receipts) if options.level == Level::Full => Some((receipts, BagState::of(&bag)?)),

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{HandBag, Sandbox};
+use crate::support::{HandBag, Sandbox, python};
 
 /// A bag with one thing wrong for each level to see.
 fn wrong_at_every_level(sandbox: &Sandbox) {
@@ -236,4 +236,33 @@ fn nothing_is_written_to_the_bag_and_an_interrupt_ends_cleanly() {
         assert!(stderr.contains("error: interrupted"), "{stderr}");
         assert!(!sandbox.path("fixity.txt").exists());
     }
+}
+
+/// A compressed archive is decompressed to list it, which takes long; that too shows progress and can be stopped.
+#[cfg(unix)]
+#[test]
+fn listing_a_compressed_archive_can_be_interrupted() {
+    use std::io::{BufRead, BufReader};
+    let sandbox = Sandbox::new();
+    let script = "
+import gzip, io, tarfile
+with gzip.open('bag.tar.gz', 'wb', 1) as out, tarfile.open(fileobj=out, mode='w|') as archive:
+    info = tarfile.TarInfo('bag/data/zeros')
+    info.size = 800_000_000
+    archive.addfile(info, io.BufferedReader(open('/dev/zero', 'rb')))
+";
+    sandbox.run(python().args(["-c", script]).current_dir(sandbox.path("."))).expect(0);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dbag"))
+        .args(["verify", "bag.tar.gz", "--max-ratio", "100000", "--progress", "json"])
+        .current_dir(sandbox.path("."))
+        .env("HOME", sandbox.path("home"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("\"reading the archive\""));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{rest:?}");
+    assert!(rest.iter().any(|line| line == "error: interrupted"), "{rest:?}");
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Body, Container, Detail, Listing, Place};
-use crate::bag::{BagError, Code, Finding, PathRef, with_pool};
+use crate::bag::{BagError, Code, Finding, PathRef, Progress, with_pool};
 
 /// Files from this many octets on are worth telling the system that they will be read from start to end.
 const LARGE: u64 = 1 << 20;
@@ -78,7 +78,7 @@ impl Container for Folder {
         &self.name
     }
 
-    fn list(&self, detail: Detail) -> Result<Listing, BagError> {
+    fn list(&self, detail: Detail, _progress: &dyn Progress) -> Result<Listing, BagError> {
         let walk = Walk { root: &self.root, detail, listing: Mutex::default(), failed: Mutex::new(None) };
         with_pool(0, |pool| pool.scope(|scope| walk.folder("", scope)))?;
         if let Some(error) = walk.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {

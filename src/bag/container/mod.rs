@@ -13,7 +13,7 @@ pub use self::tar::TarFile;
 pub use self::zip::ZipFile;
 use super::archive::{ArchiveError, Compression, looks_like_tar, sniff};
 use super::names::{FileId, Names, TooManyNames};
-use super::{BagError, Finding, Limits, PathRef};
+use super::{BagError, Finding, Limits, PathRef, Progress};
 
 /// How much of a container is looked at when it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub trait Container: Send + Sync {
     fn location(&self) -> &Path;
     /// The name of the bag's base folder.
     fn name(&self) -> &str;
-    /// Lists every file, links never followed.
-    fn list(&self, detail: Detail) -> Result<Listing, BagError>;
+    /// Lists every file, links never followed. Progress is told where that takes long, and a wish to stop is heard.
+    fn list(&self, detail: Detail, progress: &dyn Progress) -> Result<Listing, BagError>;
     /// Opens one file.
     fn open(&self, file: Place<'_>) -> io::Result<Body<'_>>;
 

@@ -16,7 +16,7 @@ use crate::bag::archive::{
     read_tar_at, sniff,
 };
 use crate::bag::names::FileId;
-use crate::bag::{BagError, Limits};
+use crate::bag::{BagError, Limits, Progress};
 
 /// One tar archive with one bag: a single top folder, or the bag at its root.
 pub struct TarFile {
@@ -78,7 +78,7 @@ impl TarFile {
     }
 
     /// Every entry; and the kept tag files of a compressed archive.
-    fn scan(&self) -> Result<(Vec<Met>, Option<KeptBytes>), BagError> {
+    fn scan(&self, progress: &dyn Progress) -> Result<(Vec<Met>, Option<KeptBytes>), BagError> {
         let mut met = Vec::new();
         if self.compression == Compression::None {
             read_tar_at(
@@ -94,7 +94,9 @@ impl TarFile {
             return Ok((met, None));
         }
         let mut kept_bytes = tempfile::tempfile()?;
-        let (mut stream, packed) = self.stream();
+        let (stream, packed) = self.stream();
+        let mut stream = Watched { stream, packed: &packed, told: 0, progress };
+        progress.begin("reading the archive", 0, self.source.length());
         let mut visit = |entry: TarEntry<'_>, body: &mut dyn Read| {
             let name = plain(entry.name);
             let kept = if entry.kind == Kind::File && !may_be_payload(name) {
@@ -108,8 +110,12 @@ impl TarFile {
             met.push(Met { name: name.to_owned(), kind: entry.kind, place, kept });
             Ok(())
         };
-        read_tar(&mut stream, &mut visit, &self.limits, &packed)
-            .map_err(|error| archive_error(&self.path, error))?;
+        let read = read_tar(&mut stream, &mut visit, &self.limits, &packed);
+        progress.end();
+        if progress.cancelled() {
+            return Err(BagError::Interrupted);
+        }
+        read.map_err(|error| archive_error(&self.path, error))?;
         kept_bytes.flush()?;
         Ok((met, Some(Arc::new(FileAt::new(kept_bytes)?))))
     }
@@ -135,8 +141,8 @@ impl Container for TarFile {
         self.index.get().map_or("bag", |index| index.base.trim_end_matches('/'))
     }
 
-    fn list(&self, _detail: Detail) -> Result<Listing, BagError> {
-        let (met, kept_bytes) = self.scan()?;
+    fn list(&self, _detail: Detail, progress: &dyn Progress) -> Result<Listing, BagError> {
+        let (met, kept_bytes) = self.scan(progress)?;
         let mut base = BaseFolder::default();
         met.iter().for_each(|entry| base.look(std::str::from_utf8(&entry.name).unwrap_or_default()));
         let base = base.name(&self.path)?;
@@ -207,6 +213,27 @@ impl Sequential for TarFile {
             ArchiveError::Io(error) => error,
             error => io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.path.display())),
         })
+    }
+}
+
+/// Tells of compressed octets as they are taken, and ends early when the work is to stop.
+struct Watched<'w> {
+    stream: Box<dyn Read + Send>,
+    packed: &'w dyn Fn() -> u64,
+    told: u64,
+    progress: &'w dyn Progress,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let n = self.stream.read(buffer)?;
+        let packed = (self.packed)();
+        self.progress.bytes(packed - self.told);
+        self.told = packed;
+        Ok(n)
     }
 }
 

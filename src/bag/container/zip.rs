@@ -13,7 +13,7 @@ use crate::bag::archive::{
     FileAt, ReadAt, ZipEntry, check_local, check_overlaps, open_entry, read_directory,
 };
 use crate::bag::names::{FileId, Names};
-use crate::bag::{BagError, Limits, with_pool};
+use crate::bag::{BagError, Limits, Progress, with_pool};
 
 /// Entries for which it does not pay to start threads.
 const FEW: usize = 256;
@@ -114,7 +114,7 @@ impl Container for ZipFile {
         &self.name
     }
 
-    fn list(&self, _detail: Detail) -> Result<Listing, BagError> {
+    fn list(&self, _detail: Detail, _progress: &dyn Progress) -> Result<Listing, BagError> {
         let (listing, directory) = self.read_listing()?;
         // Listed again, it is the same.
         let _ = self.directory.set(directory);
