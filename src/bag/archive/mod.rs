@@ -13,13 +13,7 @@ mod zip_directory;
 mod zip_entry;
 
 #[cfg(test)]
-mod archive_samples;
-#[cfg(test)]
-mod compression_tests;
-#[cfg(test)]
-mod tar_tests;
-#[cfg(test)]
-mod zip_tests;
+mod tests;
 
 pub(super) use compression::{Compression, Counted, MAGIC, decoder, sniff};
 pub(super) use source::{ArchiveError, Kind};

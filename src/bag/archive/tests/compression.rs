@@ -1,5 +1,5 @@
-use super::archive_samples::python;
-use super::compression::{Compression, Counted, decoder, sniff};
+use super::samples::python;
+use crate::bag::archive::compression::{Compression, Counted, decoder, sniff};
 use proptest::prelude::*;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::atomic::Ordering;

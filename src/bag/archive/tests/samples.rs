@@ -1,8 +1,8 @@
 //! Archives for the tests: made by Python, or put together octet by octet so that each can break one rule.
 
-use super::source::{ArchiveError, Limits, ReadAt};
-use super::zip_directory::{ZipEntry, check_overlaps, read_directory};
-use super::zip_entry::{check_local, open_entry};
+use crate::bag::archive::source::{ArchiveError, Limits, ReadAt};
+use crate::bag::archive::zip_directory::{ZipEntry, check_overlaps, read_directory};
+use crate::bag::archive::zip_entry::{check_local, open_entry};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 

@@ -1,9 +1,9 @@
 #![allow(clippy::needless_pass_by_value)]
 
-use super::archive_samples::{Item, Zip, field, put16, python, unzip, zip};
-use super::source::{ArchiveError, FileAt, Kind, Limits, ReadAt, shown};
-use super::zip_directory::{ZipEntry, check_overlaps, read_directory};
-use super::zip_entry::{check_local, open_entry};
+use super::samples::{Item, Zip, field, put16, python, unzip, zip};
+use crate::bag::archive::source::{ArchiveError, FileAt, Kind, Limits, ReadAt, shown};
+use crate::bag::archive::zip_directory::{ZipEntry, check_overlaps, read_directory};
+use crate::bag::archive::zip_entry::{check_local, open_entry};
 use proptest::prelude::*;
 use std::io::{self, Cursor, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

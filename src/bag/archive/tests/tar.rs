@@ -1,6 +1,6 @@
-use super::archive_samples::{python, records, seal, tar, tar_entry, tar_header};
-use super::source::{ArchiveError, Kind, Limits};
-use super::tar::{read_tar, read_tar_at};
+use super::samples::{python, records, seal, tar, tar_entry, tar_header};
+use crate::bag::archive::source::{ArchiveError, Kind, Limits};
+use crate::bag::archive::tar::{read_tar, read_tar_at};
 use proptest::prelude::*;
 use std::io::{self, Read};
 
@@ -10,7 +10,7 @@ type Found = Vec<(Vec<u8>, Kind, Vec<u8>)>;
 fn stream(bytes: &[u8], whole: bool) -> Result<Found, ArchiveError> {
     let mut found = Vec::new();
     let mut reader = bytes;
-    let visit = &mut |entry: super::tar::TarEntry<'_>, body: &mut dyn Read| {
+    let visit = &mut |entry: crate::bag::archive::tar::TarEntry<'_>, body: &mut dyn Read| {
         let mut content = Vec::new();
         if whole {
             body.read_to_end(&mut content)?;
@@ -439,7 +439,7 @@ fn bombs_are_refused_wherever_they_are() {
     let limits = Limits::default();
     let inside = "more than 500 times its size at \"bomb\"";
     // Read by the visitor, who may even hide the error; passed over; and after the end.
-    let mut visits: [Box<super::tar::VisitBody<'_>>; 3] = [
+    let mut visits: [Box<crate::bag::archive::tar::VisitBody<'_>>; 3] = [
         Box::new(|_, body| io::copy(body, &mut io::sink()).map(drop).map_err(ArchiveError::Io)),
         Box::new(|_, body| {
             let _ = io::copy(body, &mut io::sink());
@@ -475,7 +475,7 @@ fn errors_of_the_stream_and_of_the_visitor_pass() {
     let header = tar_header(b"a", b'0', 1000);
     let limits = Limits::default();
     for read in [false, true] {
-        let visit = &mut |_: super::tar::TarEntry<'_>, body: &mut dyn Read| {
+        let visit = &mut |_: crate::bag::archive::tar::TarEntry<'_>, body: &mut dyn Read| {
             if read {
                 io::copy(body, &mut io::sink())?;
             }
