@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::bag::BagError;
+use crate::cache::CacheError;
 use crate::catalog::CatalogError;
 use crate::export::ExportError;
 use crate::ingest::IngestError;
@@ -18,6 +19,7 @@ use crate::version::VersionError;
 #[allow(missing_docs)]
 pub enum Error {
     Bag(#[from] BagError),
+    Cache(#[from] CacheError),
     Catalog(#[from] CatalogError),
     Export(#[from] ExportError),
     Ingest(#[from] IngestError),
@@ -77,6 +79,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Bag(error) => bag(error),
+            Self::Cache(error) => cache(error),
             Self::Catalog(error) => catalog(error),
             Self::Export(error) => export(error),
             Self::Ingest(error) => ingest(error),
@@ -141,6 +144,14 @@ fn bag(error: &BagError) -> ErrorKind {
         BagError::NotABag { .. } | BagError::Archive { .. } | BagError::Refused { .. } => ErrorKind::Data,
         BagError::Interrupted => ErrorKind::Unfinished,
         BagError::Io(error) => io(error),
+    }
+}
+
+fn cache(error: &CacheError) -> ErrorKind {
+    match error {
+        CacheError::NewerFormat { .. } => ErrorKind::Environment,
+        CacheError::NotACache { .. } => ErrorKind::Usage,
+        CacheError::Io(error) => io(error),
     }
 }
 

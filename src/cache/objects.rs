@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::times::sync_file_system;
 use crate::bag::{Algorithm, Digest, MultiHasher, Progress, hash_reader};
 
 /// Files up to this many octets are read whole, so that one that is stored already is not written again.
@@ -32,8 +33,7 @@ pub struct Stored {
 impl Stored {
     /// What a file would be stored as.
     pub fn of(source: &Path, progress: &dyn Progress) -> io::Result<Self> {
-        let mut file = fs_err::File::open(source)?;
-        let (length, digests) = hash_reader(&mut file, &ALGORITHMS, &mut vec![0; BUFFER], progress)?;
+        let (length, digests) = hash_file(source, &ALGORITHMS, progress)?;
         Ok(Self { md5: digests[0], sha256: digests[1], length, new: false })
     }
 }
@@ -140,12 +140,7 @@ impl ObjectStore {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let folder = fs_err::File::open(&self.root)?;
-        #[cfg(target_os = "linux")]
-        rustix::fs::syncfs(&folder)?;
-        #[cfg(not(target_os = "linux"))]
-        folder.sync_all()?;
-        Ok(())
+        sync_file_system(&self.root)
     }
 
     /// Ends a batch: syncs, and takes away the folder of temporary files if no other process is using it.
@@ -192,8 +187,18 @@ impl ObjectStore {
     }
 }
 
+/// A file's length in octets and its digests, in the order of the algorithms.
+pub(super) fn hash_file(
+    path: &Path,
+    algorithms: &[Algorithm],
+    progress: &dyn Progress,
+) -> io::Result<(u64, Vec<Digest>)> {
+    let mut file = fs_err::File::open(path)?;
+    hash_reader(&mut file, algorithms, &mut vec![0; BUFFER], progress)
+}
+
 /// Objects are never modified, and a web server that runs as another user must be able to read them.
-fn readable_by_all(permissions: &mut std::fs::Permissions) {
+pub(super) fn readable_by_all(permissions: &mut std::fs::Permissions) {
     #[cfg(unix)]
     std::os::unix::fs::PermissionsExt::set_mode(permissions, 0o444);
     #[cfg(not(unix))]

@@ -82,24 +82,24 @@ impl BagState {
         let location = bag.container().location();
         let mut hasher = MultiHasher::new(&[Algorithm::Sha256]);
         let mut newest = UNIX_EPOCH;
-        let mut feed = |name: &str, stamp: &Stamp| {
+        let mut feed = |name: &str, file: &FileState| {
             hasher.update(&(name.len() as u64).to_le_bytes());
             hasher.update(name.as_bytes());
-            hasher.update(&stamp.bytes);
-            newest = newest.max(stamp.changed);
+            hasher.update(&file.bytes);
+            newest = newest.max(file.changed);
         };
         if location.is_dir() {
             let mut files: Vec<BagFile<'_>> = bag.files().collect();
-            let stamp = |file: &BagFile<'_>| Stamp::of(&file.path().below(location));
-            let stamps: io::Result<Vec<Stamp>> = with_pool(0, |pool| {
+            let look = |file: &BagFile<'_>| FileState::of(&file.path().below(location));
+            let states: io::Result<Vec<FileState>> = with_pool(0, |pool| {
                 pool.install(|| {
                     files.par_sort_unstable_by_key(|file| file.path());
-                    files.par_iter().map(stamp).collect()
+                    files.par_iter().map(look).collect()
                 })
             })?;
-            files.iter().zip(&stamps?).for_each(|(file, stamp)| feed(file.path().as_str(), stamp));
+            files.iter().zip(&states?).for_each(|(file, state)| feed(file.path().as_str(), state));
         } else {
-            feed("", &Stamp::of(location)?);
+            feed("", &FileState::of(location)?);
         }
         Ok(Self {
             path: fs_err::canonicalize(location)?,
@@ -112,12 +112,12 @@ impl BagState {
 }
 
 /// What tells that a file is the same: length, time of change, inode.
-struct Stamp {
+struct FileState {
     bytes: [u8; 40],
     changed: SystemTime,
 }
 
-impl Stamp {
+impl FileState {
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs_err::symlink_metadata(path)?;
         let modified = metadata.modified()?;

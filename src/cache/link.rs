@@ -1,0 +1,411 @@
+//! Files put into a bag's folder from the cache, in the cheapest way that the two folders allow.
+//!
+//! A reflink shares the blocks and is a file of its own; a hard link is the object itself, which nobody may write; a
+//! copy costs its bytes. What the folder can't do is found out at the first file and remembered; what one file can't
+//! (its owner forbids links to it, it has too many) is found out for that file alone. Nothing here follows a
+//! symbolic link at the destination, and a file appears there whole or not at all.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::stamp::{is_same, stamp_unchanged};
+use super::times::sync_file_system;
+use crate::bag::Digest;
+
+/// How a file came to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkKind {
+    /// It shares blocks with the object, and is a file of its own.
+    Reflink,
+    /// It is the object under another name.
+    Hard,
+    /// Its bytes were copied.
+    Copy,
+}
+
+/// Which way to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkMode {
+    /// The cheapest that works: reflink, else hard link, else copy.
+    #[default]
+    Auto,
+    /// Reflink, or fail.
+    Reflink,
+    /// Hard link, or fail.
+    Hard,
+    /// Copy.
+    Copy,
+}
+
+/// How many files came in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkCounts {
+    /// By reflink.
+    pub reflink: u64,
+    /// By hard link.
+    pub hard: u64,
+    /// By copy.
+    pub copy: u64,
+}
+
+/// Files that were put in place and wait for their stamps: one sync for so many.
+const BATCH: usize = 4096;
+const LADDER: [LinkKind; 3] = [LinkKind::Reflink, LinkKind::Hard, LinkKind::Copy];
+
+/// Puts files into one destination folder (and the folders below it). Many threads may use it at once.
+#[derive(Debug)]
+pub struct Linker {
+    mode: LinkMode,
+    /// The first rung of the ladder that has not been found wanting.
+    rung: AtomicU8,
+    counts: [AtomicU64; 3],
+    /// Files with inodes of their own, to be stamped after a sync.
+    waiting: Mutex<Vec<Placed>>,
+}
+
+#[derive(Debug)]
+struct Placed {
+    path: PathBuf,
+    digest: Digest,
+    metadata: Metadata,
+}
+
+/// Why a rung did not bear.
+enum Slip {
+    /// It bears no file here.
+    Folder(io::Error),
+    /// It does not bear this file.
+    File(io::Error),
+    /// Another rung would not bear it either.
+    Fatal(io::Error),
+}
+
+impl LinkKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reflink => "reflink",
+            Self::Hard => "hard",
+            Self::Copy => "copy",
+        }
+    }
+}
+
+impl Linker {
+    /// A linker for one destination folder.
+    #[must_use]
+    pub fn new(mode: LinkMode) -> Self {
+        Self { mode, rung: AtomicU8::new(0), counts: Default::default(), waiting: Mutex::default() }
+    }
+
+    /// Puts the file `from`, whose bytes have this digest, at `to`, whose folder is there. What is at `to` is replaced.
+    ///
+    /// A file with an inode of its own is stamped with the digest later: once [`Linker::finish`] was called, or when
+    /// enough files wait. An error of kind `NotFound` says that `from` is gone: another process may have removed it.
+    pub fn link(&self, from: &Path, to: &Path, digest: &Digest) -> io::Result<LinkKind> {
+        let kind = match self.mode {
+            LinkMode::Auto => self.climb(from, to)?,
+            LinkMode::Reflink => force(LinkKind::Reflink, from, to)?,
+            LinkMode::Hard => force(LinkKind::Hard, from, to)?,
+            LinkMode::Copy => force(LinkKind::Copy, from, to)?,
+        };
+        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+        if kind != LinkKind::Hard {
+            let metadata = fs_err::symlink_metadata(to)?;
+            self.wait(Placed { path: to.to_owned(), digest: *digest, metadata })?;
+        }
+        Ok(kind)
+    }
+
+    fn climb(&self, from: &Path, to: &Path) -> io::Result<LinkKind> {
+        for (index, kind) in (0_u8..).zip(LADDER) {
+            if index < self.rung.load(Ordering::Relaxed) {
+                continue;
+            }
+            match place(kind, from, to) {
+                Ok(()) => return Ok(kind),
+                Err(Slip::Folder(_)) if kind != LinkKind::Copy => {
+                    self.rung.fetch_max(index + 1, Ordering::Relaxed);
+                }
+                Err(Slip::File(_)) if kind != LinkKind::Copy => {}
+                Err(Slip::Folder(error) | Slip::File(error) | Slip::Fatal(error)) => return Err(error),
+            }
+        }
+        // A copy has either been made or failed.
+        Err(io::Error::other(format!("there is no way to put {} in place", to.display())))
+    }
+
+    fn wait(&self, placed: Placed) -> io::Result<()> {
+        let full = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(placed);
+            if waiting.len() < BATCH { Vec::new() } else { std::mem::take(&mut *waiting) }
+        };
+        stamp_all(&full)
+    }
+
+    /// Syncs the destination's file system, and stamps what was put there and is still as it was then.
+    pub fn finish(&self) -> io::Result<()> {
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        stamp_all(&waiting)
+    }
+
+    /// How many files came in which way so far.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        let [reflink, hard, copy] = &self.counts;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LinkCounts { reflink: count(reflink), hard: count(hard), copy: count(copy) }
+    }
+}
+
+fn stamp_all(placed: &[Placed]) -> io::Result<()> {
+    let Some(folder) = placed.first().and_then(|first| first.path.parent()) else { return Ok(()) };
+    sync_file_system(folder)?;
+    for file in placed {
+        // A file that has been changed or taken away since is not ours to mark; one without a stamp is hashed again.
+        let _ = stamp_unchanged(&file.path, &file.digest, &file.metadata);
+    }
+    Ok(())
+}
+
+fn force(kind: LinkKind, from: &Path, to: &Path) -> io::Result<LinkKind> {
+    match place(kind, from, to) {
+        Ok(()) => Ok(kind),
+        Err(Slip::Fatal(error)) => Err(error),
+        Err(Slip::Folder(error) | Slip::File(error)) => {
+            let way = if kind == LinkKind::Copy { "a copy" } else { kind.as_str() };
+            let message = format!("{} can't be put in place by {way}: {error}", to.display());
+            Err(io::Error::new(error.kind(), message))
+        }
+    }
+}
+
+fn place(kind: LinkKind, from: &Path, to: &Path) -> Result<(), Slip> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match kind {
+        LinkKind::Reflink => reflink(from, folder, to),
+        LinkKind::Hard => hard_link(from, folder, to),
+        LinkKind::Copy => copy(from, folder, to).map_err(Slip::Fatal),
+    }
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".dbag-").suffix(".partial");
+    builder
+}
+
+/// A new file that becomes `to`, with the permissions that a program's files have.
+fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = temporary();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+fn persist<F>(file: tempfile::NamedTempFile<F>, to: &Path) -> io::Result<()> {
+    file.persist(to).map(drop).map_err(|error| {
+        let message = format!("failed to put {} in place: {}", to.display(), error.error);
+        io::Error::new(error.error.kind(), message)
+    })
+}
+
+fn copy(from: &Path, folder: &Path, to: &Path) -> io::Result<()> {
+    let source = fs_err::File::open(from)?;
+    let target = new_file(folder)?;
+    // Between plain files the kernel copies by itself.
+    io::copy(&mut source.file(), &mut target.as_file()).map_err(|error| {
+        let message = format!("failed to copy {} to {}: {error}", from.display(), to.display());
+        io::Error::new(error.kind(), message)
+    })?;
+    persist(target, to)
+}
+
+fn hard_link(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
+    let error = match fs_err::hard_link(from, to) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let known = |path: &Path| fs_err::symlink_metadata(path).map_err(Slip::Fatal);
+            if is_one_file(&known(from)?, &known(to)?) {
+                return Ok(());
+            }
+            match temporary().make_in(folder, |path| fs_err::hard_link(from, path)) {
+                Ok(link) => return persist(link, to).map_err(Slip::Fatal),
+                Err(error) => error,
+            }
+        }
+        Err(error) => error,
+    };
+    Err(match error.kind() {
+        io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported => Slip::Folder(error),
+        // Links to the files of others may be forbidden, and FAT says so of every file.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks => Slip::File(error),
+        _ => Slip::Fatal(error),
+    })
+}
+
+/// Whether both are names of one file. A rename onto another name of the same file would do nothing.
+fn is_one_file(one: &Metadata, other: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        is_same(one, other) && one.dev() == other.dev()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (is_same(one, other), one, other);
+        false
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn reflink(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
+    use rustix::io::Errno;
+
+    let source = fs_err::File::open(from).map_err(Slip::Fatal)?;
+    let target = new_file(folder).map_err(Slip::Fatal)?;
+    match rustix::fs::ioctl_ficlone(&target, &source) {
+        Ok(()) => persist(target, to).map_err(Slip::Fatal),
+        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => {
+            let error = io::Error::from(error);
+            let message = format!("failed to put {} in place: {error}", to.display());
+            Err(Slip::Fatal(io::Error::new(error.kind(), message)))
+        }
+        Err(error) => Err(Slip::Folder(error.into())),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reflink(_from: &Path, _folder: &Path, _to: &Path) -> Result<(), Slip> {
+    Err(Slip::Folder(io::Error::new(io::ErrorKind::Unsupported, "this system has no reflinks for dbag")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bag::Algorithm;
+    use crate::cache::Stamp;
+
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    struct Case {
+        folder: tempfile::TempDir,
+        digest: Digest,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let digest = Digest::parse(Algorithm::Sha256, ABC).unwrap();
+            fs_err::write(folder.path().join("from"), "abc").unwrap();
+            let case = Self { folder, digest };
+            super::super::stamp(&case.path("from"), &digest).unwrap();
+            case
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn link(&self, mode: LinkMode) -> io::Result<LinkKind> {
+            let linker = Linker::new(mode);
+            let kind = linker.link(&self.path("from"), &self.path("to"), &self.digest)?;
+            linker.finish()?;
+            assert_eq!(fs_err::read(self.path("to")).unwrap(), b"abc");
+            assert!(Stamp::holds(&fs_err::symlink_metadata(self.path("to")).unwrap(), &self.digest));
+            let names = fs_err::read_dir(self.folder.path()).unwrap().count();
+            assert_eq!(names, 2, "nothing is left over");
+            Ok(kind)
+        }
+    }
+
+    #[test]
+    fn every_way_ends_with_the_bytes_and_a_stamp() {
+        let case = Case::new();
+        assert_eq!(case.link(LinkMode::Hard).unwrap(), LinkKind::Hard);
+        assert_eq!(case.link(LinkMode::Hard).unwrap(), LinkKind::Hard, "it is there already");
+        assert_eq!(
+            case.link(LinkMode::Copy).unwrap(),
+            LinkKind::Copy,
+            "a file of its own instead of the link"
+        );
+        assert_ne!(case.link(LinkMode::Auto).unwrap(), LinkKind::Copy);
+    }
+
+    #[test]
+    fn a_wrong_file_is_replaced_in_every_way() {
+        for mode in [LinkMode::Auto, LinkMode::Hard, LinkMode::Copy] {
+            let case = Case::new();
+            fs_err::write(case.path("to"), "wrong").unwrap();
+            case.link(mode).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symbolic_link_at_the_destination_is_replaced_not_followed() {
+        for mode in [LinkMode::Auto, LinkMode::Hard, LinkMode::Copy] {
+            let case = Case::new();
+            let other = tempfile::NamedTempFile::new().unwrap();
+            fs_err::os::unix::fs::symlink(other.path(), case.path("to")).unwrap();
+            case.link(mode).unwrap();
+            assert_eq!(fs_err::read(other.path()).unwrap(), b"");
+        }
+    }
+
+    #[test]
+    fn the_way_is_remembered_and_counted() {
+        let case = Case::new();
+        let linker = Linker::new(LinkMode::Auto);
+        let first = linker.link(&case.path("from"), &case.path("1"), &case.digest).unwrap();
+        let second = linker.link(&case.path("from"), &case.path("2"), &case.digest).unwrap();
+        assert_eq!(first, second);
+        let LinkCounts { reflink, hard, copy } = linker.counts();
+        assert_eq!((reflink + hard, copy), (2, 0));
+    }
+
+    #[test]
+    fn another_file_system_gets_copies_and_a_forced_link_fails() {
+        // A file system in memory, where there is one.
+        let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+        let case = Case::new();
+        let to = elsewhere.path().join("to");
+        let linker = Linker::new(LinkMode::Auto);
+        let kind = linker.link(&case.path("from"), &to, &case.digest).unwrap();
+        if kind != LinkKind::Copy {
+            return; // They are one file system here.
+        }
+        assert_eq!(linker.rung.load(Ordering::Relaxed), 2);
+        let error = Linker::new(LinkMode::Hard).link(&case.path("from"), &to, &case.digest).unwrap_err();
+        assert!(error.to_string().contains("can't be put in place by hard"), "{error}");
+        Linker::new(LinkMode::Reflink).link(&case.path("from"), &to, &case.digest).unwrap_err();
+    }
+
+    #[test]
+    fn a_source_that_is_gone_is_said_to_be() {
+        let case = Case::new();
+        for mode in [LinkMode::Auto, LinkMode::Hard, LinkMode::Copy] {
+            let error =
+                Linker::new(mode).link(&case.path("gone"), &case.path("to"), &case.digest).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_file_changed_before_the_sync_gets_no_stamp() {
+        let case = Case::new();
+        let linker = Linker::new(LinkMode::Copy);
+        linker.link(&case.path("from"), &case.path("to"), &case.digest).unwrap();
+        fs_err::write(case.path("to"), "changed").unwrap();
+        linker.finish().unwrap();
+        assert!(!Stamp::holds(&fs_err::symlink_metadata(case.path("to")).unwrap(), &case.digest));
+    }
+}
