@@ -150,7 +150,11 @@ fn bag(error: &BagError) -> ErrorKind {
 fn cache(error: &CacheError) -> ErrorKind {
     match error {
         CacheError::NewerFormat { .. } => ErrorKind::Environment,
-        CacheError::NotACache { .. } => ErrorKind::Usage,
+        CacheError::NotACache { .. } | CacheError::NoSuchPin(_) | CacheError::TwoPins { .. } => {
+            ErrorKind::Usage
+        }
+        CacheError::BadPin { .. } => ErrorKind::Data,
+        CacheError::Interrupted => ErrorKind::Unfinished,
         CacheError::Io(error) => io(error),
     }
 }

@@ -27,6 +27,7 @@ pub use archive::{FileAt, Limits, ReadAt};
 pub use container::{
     Body, Container, Detail, Folder, Listing, Place, Sequential, TarFile, Visitor, ZipFile, open_container,
 };
+pub(crate) use digest::digest_all;
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
 pub use extract::{copy_container, temporary_beside};
 pub use file::{BagFile, FetchEntry};

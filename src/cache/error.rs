@@ -1,3 +1,5 @@
+//! Why the cache could not do what was asked.
+
 use std::path::PathBuf;
 
 /// Why the cache could not do what was asked.
@@ -8,6 +10,14 @@ pub enum CacheError {
     NewerFormat { path: PathBuf, found: String, known: String },
     #[error("{path} is not a dbag cache: its file `format` says {found:?}")]
     NotACache { path: PathBuf, found: String },
+    #[error("{0:?} is not pinned")]
+    NoSuchPin(String),
+    #[error("{name:?} is pinned at {one} and at {other}; unpin it by its path")]
+    TwoPins { name: String, one: PathBuf, other: PathBuf },
+    #[error("{path} can't be read as a pin ({reason}); delete it to go on without")]
+    BadPin { path: PathBuf, reason: String },
+    #[error("interrupted")]
+    Interrupted,
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }

@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::CacheError;
 use super::store::is_absence;
+use crate::bag::{Algorithm, MultiHasher};
 
 const FORMAT: &str = "format";
 const KIND: &str = "dbag cache ";
@@ -160,6 +161,13 @@ impl Folder {
     pub(super) fn make_link(&self, _target: &Path, _path: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// What stands for a path in a file's name: the SHA-256 of its octets.
+pub(super) fn path_id(path: &Path) -> String {
+    let mut hasher = MultiHasher::new(&[Algorithm::Sha256]);
+    hasher.update(path.as_os_str().as_encoded_bytes());
+    hasher.finish()[0].to_string()
 }
 
 fn make_plain(folder: &Path) -> io::Result<()> {

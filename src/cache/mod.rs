@@ -5,20 +5,30 @@
 //! objects, their stamps, the ways to put them into a bag's folder, leases, and the receipts of what was verified on
 //! this machine. Files are written once, by rename, and never modified. It never asks a network.
 
+mod bags;
+mod check;
 mod error;
 mod folder;
+mod gc;
 mod lease;
 mod link;
 mod objects;
+mod pins;
 mod receipts;
 mod stamp;
 mod store;
+mod survey;
 mod times;
 
+pub use bags::{KnownBag, KnownState};
+pub use check::{CacheReport, Damaged};
 pub use error::CacheError;
+pub use gc::{GcOptions, GcReport, MIN_AGE};
 pub use lease::Lease;
 pub use link::{LinkCounts, LinkKind, LinkMode, Linker};
 pub use objects::{ObjectStore, Stored};
+pub use pins::Pin;
 pub use receipts::{BagState, Receipts, Trust, cache_folder};
 pub use stamp::{Stamp, stamp};
 pub use store::{Cache, Object};
+pub use survey::Usage;

@@ -11,10 +11,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::folder::path_id;
 use crate::bag::{Algorithm, Bag, BagFile, Coverage, MultiHasher, Verdict, VerifyReport, with_pool};
 
 /// Bumped when a receipt's form or the meaning of a state changes; older ones are then not found.
-const FOLDER: &str = "receipts-1";
+pub(super) const FOLDER: &str = "receipts-1";
 /// A file changed so shortly before it was looked at may change once more without its time of change telling.
 const TOO_FRESH: Duration = Duration::from_secs(2);
 
@@ -181,9 +182,7 @@ impl Receipts {
     }
 
     fn place(&self, bag: &Path) -> PathBuf {
-        let mut hasher = MultiHasher::new(&[Algorithm::Sha256]);
-        hasher.update(bag.as_os_str().as_encoded_bytes());
-        self.folder.join(format!("{}.json", hasher.finish()[0]))
+        self.folder.join(format!("{}.json", path_id(bag)))
     }
 
     /// What the receipts say of a bag in this state. What can't be read is no receipt.

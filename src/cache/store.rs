@@ -272,4 +272,6 @@ fn freshen(path: &Path, last: SystemTime) {
 }
 
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;

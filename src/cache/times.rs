@@ -40,11 +40,12 @@ pub(super) fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
-/// When the file was used last: the latest of its times of access, of modification and of status change. A hard link
-/// made of it, and a time that was set, show in the last.
+/// When the file was used last: the later of its times of access and of status change. The latter shows that it was
+/// made, that a hard link was made of it, and that a time was set; the time of modification, which may carry a stamp,
+/// tells nothing more, and is taken only where there is no other.
 pub(super) fn used(metadata: &Metadata) -> SystemTime {
-    let known = [metadata.accessed().ok(), metadata.modified().ok(), status_changed(metadata)];
-    known.into_iter().flatten().max().unwrap_or(UNIX_EPOCH)
+    let changed = status_changed(metadata).or_else(|| metadata.modified().ok());
+    metadata.accessed().ok().max(changed).unwrap_or(UNIX_EPOCH)
 }
 
 /// When anything about the file was changed last.

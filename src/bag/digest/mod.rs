@@ -11,7 +11,8 @@ use std::str::FromStr;
 use sha2::digest::DynDigest;
 
 use super::Progress;
-pub(super) use many::{ManyHasher, digest_all, width};
+pub(crate) use many::digest_all;
+pub(super) use many::{ManyHasher, width};
 
 macro_rules! algorithms {
     ($($name:ident = $text:literal $(or $other:literal)?, $length:literal, $hasher:ty;)+) => {
@@ -110,7 +111,7 @@ impl Digest {
     }
 
     /// A digest from its octets, of which there must be as many as the algorithm makes.
-    pub(super) fn from_bytes(algorithm: Algorithm, octets: &[u8]) -> Self {
+    pub(crate) fn from_bytes(algorithm: Algorithm, octets: &[u8]) -> Self {
         let mut bytes = [0; 64];
         bytes[..algorithm.length()].copy_from_slice(octets);
         Self { algorithm, bytes }

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::bag::MultiHasher;
+use testing::{add, digests};
 
 struct Case {
     folder: tempfile::TempDir,
@@ -26,19 +26,6 @@ impl Case {
 fn damage(object: &Object, contents: &[u8]) {
     fs_err::remove_file(&object.path).unwrap();
     fs_err::write(&object.path, contents).unwrap();
-}
-
-fn digests(contents: &[u8]) -> [Digest; 2] {
-    let mut hasher = MultiHasher::new(&[Algorithm::Md5, Algorithm::Sha256]);
-    hasher.update(contents);
-    hasher.finish().try_into().unwrap()
-}
-
-fn add(cache: &Cache, contents: &[u8]) -> Object {
-    let mut file = cache.temporary().unwrap();
-    file.write_all(contents).unwrap();
-    let [md5, sha256] = digests(contents);
-    cache.add(file, &sha256, Some(&md5)).unwrap()
 }
 
 fn holds(object: &Object) -> bool {

@@ -1,0 +1,21 @@
+//! Objects for tests.
+
+use std::io::Write;
+
+use crate::bag::{Algorithm, Digest, MultiHasher};
+use crate::cache::{Cache, Object};
+
+/// The MD5 and the SHA-256.
+pub(in crate::cache) fn digests(contents: &[u8]) -> [Digest; 2] {
+    let mut hasher = MultiHasher::new(&[Algorithm::Md5, Algorithm::Sha256]);
+    hasher.update(contents);
+    hasher.finish().try_into().unwrap()
+}
+
+/// Makes an object, without a stamp.
+pub(in crate::cache) fn add(cache: &Cache, contents: &[u8]) -> Object {
+    let mut file = cache.temporary().unwrap();
+    file.write_all(contents).unwrap();
+    let [md5, sha256] = digests(contents);
+    cache.add(file, &sha256, Some(&md5)).unwrap()
+}
