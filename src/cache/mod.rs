@@ -32,3 +32,4 @@ pub use receipts::{BagState, Receipts, Trust, cache_folder};
 pub use stamp::{Stamp, stamp};
 pub use store::{Cache, Object};
 pub use survey::Usage;
+pub use times::sync_file_system;

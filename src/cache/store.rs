@@ -150,8 +150,9 @@ impl Cache {
         }
     }
 
-    /// The SHA-256 of the object with this MD5, if one was named so.
-    pub(super) fn by_md5(&self, md5: &Digest) -> Option<Digest> {
+    /// The SHA-256 of the object with this MD5, if one was named so; whether it is there still is another question.
+    #[must_use]
+    pub fn by_md5(&self, md5: &Digest) -> Option<Digest> {
         let target = fs_err::read_link(self.md5_path(md5)).ok()?;
         Digest::parse(Algorithm::Sha256, target.file_name()?.to_str()?).ok()
     }

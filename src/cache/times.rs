@@ -124,7 +124,7 @@ fn set(path: &Path, times: std::fs::FileTimes) -> io::Result<()> {
 }
 
 /// Makes everything written to the file system of a folder survive a power failure.
-pub(super) fn sync_file_system(folder: &Path) -> io::Result<()> {
+pub fn sync_file_system(folder: &Path) -> io::Result<()> {
     let folder = fs_err::File::open(folder)?;
     #[cfg(target_os = "linux")]
     rustix::fs::syncfs(&folder)?;
