@@ -10,6 +10,7 @@ use crate::ingest::IngestError;
 use crate::materialize::MaterializeError;
 use crate::open::OpenError;
 use crate::query::QueryError;
+use crate::settings::SettingsError;
 use crate::tabular::CsvError;
 use crate::version::VersionError;
 
@@ -26,6 +27,7 @@ pub enum Error {
     Materialize(#[from] MaterializeError),
     Open(#[from] OpenError),
     Query(#[from] QueryError),
+    Settings(#[from] SettingsError),
     Version(#[from] VersionError),
     Io(#[from] io::Error),
     #[error("{0}")]
@@ -86,7 +88,8 @@ impl Error {
             Self::Materialize(error) => materialize(error),
             Self::Open(error) => open(error),
             Self::Query(error) => query(error),
-            Self::Version(_) | Self::Usage(_) => ErrorKind::Usage,
+            Self::Settings(SettingsError::Io(error)) => io(error),
+            Self::Settings(_) | Self::Version(_) | Self::Usage(_) => ErrorKind::Usage,
             Self::Io(error) => io(error),
         }
     }

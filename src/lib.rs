@@ -45,7 +45,7 @@
 //! ```
 //!
 //! The modules stand on floors, and each uses only those below its own:
-//! [`bag`], [`version`], [`model`], [`tabular`] · [`catalog`], [`cache`], [`transport`] · [`query`], [`ingest`] ·
+//! [`bag`], [`version`], [`model`], [`tabular`], [`settings`] · [`catalog`], [`cache`], [`transport`] · [`query`], [`ingest`] ·
 //! [`materialize`] · [`export`] · [`open`] · [`cli`].
 
 pub mod bag;
@@ -59,6 +59,7 @@ pub mod materialize;
 pub mod model;
 pub mod open;
 pub mod query;
+pub mod settings;
 pub mod tabular;
 pub mod transport;
 pub mod version;

@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use super::stamp::{is_same, stamp_unchanged};
 use super::times::sync_file_system;
 use crate::bag::Digest;
+use crate::settings::LinkMode;
 
 /// How a file came to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,21 +24,6 @@ pub enum LinkKind {
     /// It is the object under another name.
     Hard,
     /// Its bytes were copied.
-    Copy,
-}
-
-/// Which way to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkMode {
-    /// The cheapest that works: reflink, else hard link, else copy.
-    #[default]
-    Auto,
-    /// Reflink, or fail.
-    Reflink,
-    /// Hard link, or fail.
-    Hard,
-    /// Copy.
     Copy,
 }
 

@@ -20,12 +20,13 @@ mod store;
 mod survey;
 mod times;
 
+pub use crate::settings::LinkMode;
 pub use bags::{KnownBag, KnownState};
 pub use check::{CacheReport, Damaged};
 pub use error::CacheError;
 pub use gc::{GcOptions, GcReport, MIN_AGE};
 pub use lease::Lease;
-pub use link::{LinkCounts, LinkKind, LinkMode, Linker};
+pub use link::{LinkCounts, LinkKind, Linker};
 pub use objects::{ObjectStore, Stored};
 pub use pins::Pin;
 pub use receipts::{BagState, Receipts, Trust, cache_folder};

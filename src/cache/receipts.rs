@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::path_id;
 use crate::bag::{Algorithm, Bag, BagFile, Coverage, MultiHasher, Verdict, VerifyReport, with_pool};
+use crate::settings::default_cache;
 
 /// Bumped when a receipt's form or the meaning of a state changes; older ones are then not found.
 pub(super) const FOLDER: &str = "receipts-1";
@@ -228,12 +229,12 @@ impl Receipts {
     }
 }
 
-/// The folder of what can be had again: `DBAG_CACHE`, or the user's cache folder; `None` for a user without a home.
+/// The folder of what can be had again, where no setting but `DBAG_CACHE` is asked; `None` for a user without a home.
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| std::env::var_os(name);
     variable("DBAG_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("dbag")))
-        .or_else(|| Some(variable("LOCALAPPDATA").filter(|_| cfg!(windows))?.join("dbag").join("cache")))
-        .or_else(|| Some(variable("HOME")?.join(".cache").join("dbag")))
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| default_cache(&variable))
 }

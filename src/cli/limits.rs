@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::size::parse_size;
 use crate::bag::Limits;
+use crate::settings::parse_size;
 
 /// Limits on archives, against those that are made to fill disks.
 #[derive(Debug, Args)]

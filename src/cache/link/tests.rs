@@ -40,11 +40,7 @@ fn every_way_ends_with_the_bytes_and_a_stamp() {
     let case = Case::new();
     assert_eq!(case.link(LinkMode::Hard).unwrap(), LinkKind::Hard);
     assert_eq!(case.link(LinkMode::Hard).unwrap(), LinkKind::Hard, "it is there already");
-    assert_eq!(
-        case.link(LinkMode::Copy).unwrap(),
-        LinkKind::Copy,
-        "a file of its own instead of the link"
-    );
+    assert_eq!(case.link(LinkMode::Copy).unwrap(), LinkKind::Copy, "a file of its own instead of the link");
     assert_ne!(case.link(LinkMode::Auto).unwrap(), LinkKind::Copy);
 }
 
@@ -101,8 +97,7 @@ fn another_file_system_gets_copies_and_a_forced_link_fails() {
 fn a_source_that_is_gone_is_said_to_be() {
     let case = Case::new();
     for mode in [LinkMode::Auto, LinkMode::Hard, LinkMode::Copy] {
-        let error =
-            Linker::new(mode).link(&case.path("gone"), &case.path("to"), &case.digest).unwrap_err();
+        let error = Linker::new(mode).link(&case.path("gone"), &case.path("to"), &case.digest).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
