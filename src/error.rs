@@ -243,6 +243,7 @@ fn query(error: &QueryError) -> ErrorKind {
 fn open(error: &OpenError) -> ErrorKind {
     match error {
         OpenError::NewerFormat { .. } => ErrorKind::Environment,
+        OpenError::Cache(error) => cache(error),
         OpenError::Catalog(error) => catalog(error),
         OpenError::Bag(error) => bag(error),
         OpenError::Query(error) => query(error),

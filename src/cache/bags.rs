@@ -5,12 +5,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::Cache;
 use super::folder::path_id;
 use super::lease::finished_files;
+use crate::bag::Bag;
+use crate::version::VersionRef;
 
 pub(super) const BAGS: &str = "bags-1";
 
@@ -39,7 +42,7 @@ pub struct KnownBag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KnownState {
-    /// Everything was there and right.
+    /// Everything was there, and nothing wrong was seen.
     Whole,
     /// Something was still to be fetched.
     Holey,
@@ -57,6 +60,24 @@ impl KnownState {
 }
 
 impl KnownBag {
+    /// What is to be noted of a bag that has so many payload files and octets, those to fetch too.
+    pub fn of(bag: &Bag, state: KnownState, files: u64, bytes: u64) -> io::Result<Self> {
+        let info = bag.info();
+        let named: Option<VersionRef> = info.get("External-Identifier").and_then(|text| text.parse().ok());
+        let said = |label: &str| info.get(label).map(str::to_owned);
+        let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Ok(Self {
+            path: fs_err::canonicalize(bag.container().location())?,
+            name: said("Dbag-Dataset-Name").or_else(|| Some(named.as_ref()?.name.to_string())),
+            version: said("Dbag-Dataset-Version").or_else(|| Some(named.as_ref()?.version.to_string())),
+            bag_digest: None,
+            files,
+            bytes,
+            state,
+            seen,
+        })
+    }
+
     /// `NAME@VERSION`, if it says both.
     #[must_use]
     pub fn reference(&self) -> Option<String> {

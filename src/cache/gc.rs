@@ -134,7 +134,7 @@ impl Cache {
     }
 
     /// The objects that pins and live leases name.
-    fn kept(&self, now: SystemTime) -> io::Result<HashSet<Key>> {
+    pub(super) fn kept(&self, now: SystemTime) -> io::Result<HashSet<Key>> {
         let mut kept = HashSet::new();
         let mut keep = |digest: Digest| {
             let sha256 = key(&digest).or_else(|| key(&self.by_md5(&digest)?));

@@ -32,5 +32,5 @@ pub use pins::Pin;
 pub use receipts::{BagState, Receipts, Trust, cache_folder};
 pub use stamp::{Stamp, stamp};
 pub use store::{Cache, Object};
-pub use survey::Usage;
+pub use survey::{Listed, Usage};
 pub use times::sync_file_system;

@@ -49,7 +49,34 @@ pub(super) fn key(digest: &Digest) -> Option<Key> {
     digest.as_bytes().try_into().ok().filter(|_| digest.algorithm() == Algorithm::Sha256)
 }
 
+/// An object of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// Its length in octets.
+    pub length: u64,
+    /// When it was used last, as far as that is noted.
+    pub used: SystemTime,
+    /// Whether a pin or a live lease keeps it.
+    pub kept: bool,
+}
+
 impl Cache {
+    /// Every object, least recently used first.
+    pub fn list(&self, progress: &dyn Progress) -> Result<Vec<Listed>, CacheError> {
+        let kept = self.kept(SystemTime::now())?;
+        let mut entries = self.entries(progress)?;
+        entries.sort_unstable_by_key(|entry| (entry.used, entry.key));
+        let listed = |entry: &Entry| Listed {
+            sha256: entry.digest(),
+            length: entry.length,
+            used: entry.used,
+            kept: kept.contains(&entry.key),
+        };
+        Ok(entries.iter().map(listed).collect())
+    }
+
     /// Every object, in no order.
     pub(super) fn entries(&self, progress: &dyn Progress) -> Result<Vec<Entry>, CacheError> {
         let folders = finished_files(&self.folder.path(OBJECTS))?;

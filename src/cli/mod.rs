@@ -2,12 +2,14 @@
 //!
 //! One file for each command. Nothing here decides anything about data.
 
+mod cache;
 mod dataset;
 mod demo;
 mod export;
 mod import;
 mod init;
 mod limits;
+mod ls;
 mod materialize;
 mod printer;
 mod progress;
@@ -29,6 +31,7 @@ use progress::{Bar, Mode};
 
 use crate::Error;
 use crate::open::Workspace;
+use crate::settings::{Overrides, Settings};
 
 /// Versioned, checksummed datasets: cut, carry, query. Offline first.
 #[derive(Debug, Parser)]
@@ -58,6 +61,8 @@ enum Command {
     Materialize(materialize::Materialize),
     Verify(verify::Verify),
     Query(query::Query),
+    Ls(ls::Ls),
+    Cache(cache::Cache),
     Demo(demo::Demo),
 }
 
@@ -87,6 +92,12 @@ impl Context {
     /// The folder around which a workspace is looked for.
     fn here(&self) -> PathBuf {
         self.workspace.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// The settings that hold here, with these flags.
+    #[allow(clippy::unused_self)] // What is asked of the command's surroundings is asked of it.
+    fn settings(&self, flags: Overrides) -> Result<Settings, Error> {
+        Ok(Settings::of_process(flags)?)
     }
 
     fn bar(&self) -> Bar {
@@ -136,6 +147,8 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Materialize(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Query(command) => command.run(context),
+        Command::Ls(command) => command.run(context),
+        Command::Cache(command) => command.run(context),
         Command::Demo(command) => command.run(context),
     }
 }

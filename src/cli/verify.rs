@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -12,8 +13,9 @@ use super::{Context, Outcome};
 use crate::bag::{
     BagError, Coverage, Finding, Level, Sample, SampleSize, Severity, Verdict, VerifyOptions, VerifyReport,
 };
-use crate::cache::{Receipts, Trust, cache_folder};
+use crate::cache::{Cache, Receipts, Trust};
 use crate::open::{Fixity, FixityOptions, FixityReport, verify_path};
+use crate::settings::Overrides;
 use crate::{Error, ErrorKind};
 
 /// Check bags: their form, that everything is there, and every digest
@@ -92,7 +94,7 @@ impl Verify {
         if let Some(report) = &self.report {
             self.refuse_existing(report)?;
         }
-        let options = self.options()?;
+        let options = self.options(context)?;
         let mut all = FixityReport::begin(options.level);
         let mut worst = 0;
         for path in &self.bags {
@@ -120,7 +122,7 @@ impl Verify {
         Ok(worst)
     }
 
-    fn options(&self) -> Result<FixityOptions, Error> {
+    fn options(&self, context: &Context) -> Result<FixityOptions, Error> {
         let seed = match self.seed {
             Some(seed) => seed,
             None => getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?,
@@ -135,6 +137,9 @@ impl Verify {
             let message = "--sample and --trust-receipts say which files to hash; that is level full only";
             return Err(Error::Usage(message.into()));
         }
+        // A cache that can't be used is no reason not to verify.
+        let folder = context.settings(Overrides::default())?.cache.value;
+        let cache = folder.and_then(|folder| Cache::open(&folder).ok()).map(Arc::new);
         Ok(FixityOptions {
             level,
             verify: VerifyOptions {
@@ -143,7 +148,8 @@ impl Verify {
                 trust_payload: false,
             },
             limits: self.limits.limits(),
-            receipts: cache_folder().map(|folder| Receipts::at(&folder)),
+            receipts: cache.as_ref().map(|cache| Receipts::at(cache.root())),
+            cache,
             trust_receipts: self.trust_receipts,
         })
     }

@@ -1,6 +1,7 @@
 //! Bags verified with the help of receipts, and the fixity report of many: one form for programs, one for people.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bag::{
     Bag, BagError, Finding, Level, Limits, Progress, Severity, Verdict, VerifyOptions, VerifyReport, verify,
 };
-use crate::cache::{BagState, Receipts, Trust};
+use crate::cache::{BagState, Cache, KnownBag, KnownState, Receipts, Trust};
 
 /// How to verify a bag at a path.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct FixityOptions {
     pub limits: Limits,
     /// Where receipts are kept; `None` keeps none.
     pub receipts: Option<Receipts>,
+    /// Where bags that are seen are noted; `None` notes none.
+    pub cache: Option<Arc<Cache>>,
     /// Do not hash the payload of a bag that was verified in full and is unchanged since.
     pub trust_receipts: bool,
 }
@@ -54,7 +57,24 @@ pub fn verify_path(
         // A receipt saves work; a cache that can't be written is no reason to fail.
         let _ = receipts.keep(&state, &report);
     }
+    if let Some(cache) = &options.cache {
+        // The same of the list of known bags.
+        let _ = remember(cache, &bag, &report);
+    }
     Ok(Fixity { report, trust })
+}
+
+/// Notes that a bag was seen, if everything was looked for and nothing is wrong.
+fn remember(cache: &Cache, bag: &Bag, report: &VerifyReport) -> std::io::Result<()> {
+    let state = match report.verdict() {
+        _ if !matches!(report.level, Level::Complete | Level::Full) => return Ok(()),
+        Verdict::Invalid => return Ok(()),
+        Verdict::Holey => KnownState::Holey,
+        Verdict::Valid => KnownState::Whole,
+    };
+    let files = report.payload_files + report.to_fetch_files;
+    let bytes = report.payload_bytes.saturating_add(report.to_fetch_bytes);
+    cache.remember_bag(&KnownBag::of(bag, state, files, bytes)?)
 }
 
 /// What became of many bags.

@@ -4,14 +4,17 @@
 //! exact hit or an error, and two hits are an error that names both.
 
 mod fixity;
+mod pin;
 mod workspace;
 
 use std::path::{Path, PathBuf};
 
 pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_path};
+pub use pin::pin_bag;
 pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};
+use crate::cache::CacheError;
 use crate::catalog::CatalogError;
 use crate::query::{Database, QueryError};
 use crate::version::VersionRef;
@@ -30,6 +33,10 @@ pub enum OpenError {
     NothingNamed(String),
     #[error("{name:?} is ambiguous: {path} is a path, and the workspace has a version of that name")]
     Ambiguous { name: String, path: PathBuf },
+    #[error("{name:?} is ambiguous: bags of that name are at {one} and at {other}; give a path")]
+    TwoBags { name: String, one: PathBuf, other: PathBuf },
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(transparent)]

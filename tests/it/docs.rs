@@ -42,6 +42,17 @@ fn every_finding_is_documented() {
 }
 
 #[test]
+fn every_setting_is_documented() {
+    let text = document("docs/configuration.md");
+    for setting in dbag::settings::Settings::DESCRIBED {
+        let dbag::settings::Described { key, variable, sources, default, meaning } = *setting;
+        let project = if sources == dbag::settings::Sources::All { "yes" } else { "no" };
+        let row = format!("| `{key}` | `{variable}` | {meaning} | {default} | {project} |");
+        assert!(text.contains(&row), "docs/configuration.md lacks {row}");
+    }
+}
+
+#[test]
 fn the_quick_start_works_to_the_letter() {
     let sandbox = Sandbox::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();

@@ -78,6 +78,8 @@ impl Sandbox {
             .env("HOME", self.path("home"))
             .env("USER", "tester")
             .env_remove("DBAG_WORKSPACE")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_CONFIG_HOME")
             .output()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Output {
