@@ -88,9 +88,8 @@ impl Error {
             Self::Materialize(error) => materialize(error),
             Self::Open(error) => open(error),
             Self::Query(error) => query(error),
-            Self::Settings(SettingsError::Io(error)) => io(error),
+            Self::Settings(SettingsError::Io(error)) | Self::Io(error) => io(error),
             Self::Settings(_) | Self::Version(_) | Self::Usage(_) => ErrorKind::Usage,
-            Self::Io(error) => io(error),
         }
     }
 

@@ -139,7 +139,7 @@ impl Verify {
         }
         // A cache that can't be used is no reason not to verify.
         let folder = context.settings(Overrides::default())?.cache.value;
-        let cache = folder.and_then(|folder| Cache::open(&folder).ok()).map(Arc::new);
+        let cache = folder.as_ref().and_then(|folder| Cache::open(folder).ok());
         Ok(FixityOptions {
             level,
             verify: VerifyOptions {
@@ -148,8 +148,8 @@ impl Verify {
                 trust_payload: false,
             },
             limits: self.limits.limits(),
-            receipts: cache.as_ref().map(|cache| Receipts::at(cache.root())),
-            cache,
+            receipts: folder.map(|folder| Receipts::at(&folder)),
+            cache: cache.map(Arc::new),
             trust_receipts: self.trust_receipts,
         })
     }
