@@ -12,6 +12,7 @@ use crate::open::OpenError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
 use crate::tabular::CsvError;
+use crate::transport::SetupError;
 use crate::version::VersionError;
 
 /// What went wrong, whichever part of dbag says it.
@@ -213,10 +214,13 @@ fn ingest(error: &IngestError) -> ErrorKind {
 
 fn materialize(error: &MaterializeError) -> ErrorKind {
     match error {
-        MaterializeError::OtherBag(_) | MaterializeError::BadUrl(_) => ErrorKind::Usage,
-        MaterializeError::Transport(_) | MaterializeError::Cut { .. } => ErrorKind::Environment,
+        MaterializeError::Transport(_)
+        | MaterializeError::Busy(_)
+        | MaterializeError::Setup(SetupError::Client(_)) => ErrorKind::Environment,
+        MaterializeError::Setup(SetupError::Io(error)) | MaterializeError::Io(error) => io(error),
+        MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
-        MaterializeError::Io(error) => io(error),
+        _ => ErrorKind::Usage,
     }
 }
 

@@ -74,6 +74,15 @@ impl FetchList {
         })
     }
 
+    /// The same of one line.
+    pub(super) fn get(&self, index: usize) -> Option<(FileId, &str, Option<u64>)> {
+        let line = self.lines.get(index)?;
+        let start =
+            index.checked_sub(1).and_then(|before| self.lines.get(before)).map_or(0, |line| line.url_end);
+        let length = Some(line.length).filter(|length| *length != UNSAID);
+        Some((line.file, &self.urls[start..line.url_end], length))
+    }
+
     /// What is said of a file's length, if it has a line.
     pub(super) fn length_of(&self, file: FileId) -> Option<RemoteLength> {
         match self.lengths.get(file.index()).copied().unwrap_or(NOT_REMOTE) {

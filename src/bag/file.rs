@@ -19,6 +19,11 @@ impl<'b> BagFile<'b> {
         Self { bag, id }
     }
 
+    /// Its number in the open bag: small, and its own as long as the bag is open.
+    pub(crate) fn number(self) -> usize {
+        self.id.index()
+    }
+
     /// Where it is in the bag.
     #[must_use]
     pub fn path(self) -> PathRef<'b> {

@@ -37,8 +37,8 @@ pub use path::{BagPath, PathError, PathRef};
 pub(crate) use pool::with_pool;
 pub use reader::Bag;
 pub use tagfile::BagInfo;
-pub(crate) use verify::check_oxum;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
+pub(crate) use verify::{check_oxum, verify_unknown};
 pub use writer::{BagWriter, Compression};
 
 /// Why a bag could not be opened, read or written.
@@ -108,6 +108,10 @@ pub trait Progress: Send + Sync {
     fn bytes(&self, _bytes: u64) {}
     /// One more file is done.
     fn file(&self) {}
+    /// Something is asked for again; `lost` octets that had been counted come once more.
+    fn retried(&self, _lost: u64) {}
+    /// Something that the user should know, and that stops nothing.
+    fn note(&self, _text: &str) {}
     /// The work begun last has ended.
     fn end(&self) {}
     /// Whether the caller wants the work to stop at the next safe point.

@@ -298,6 +298,17 @@ impl Bag {
         self.fetch.iter().map(|(id, url, length)| FetchEntry { file: self.by_id(id), url, length })
     }
 
+    /// One line of `fetch.txt`, counted from 0.
+    #[must_use]
+    pub fn fetch_line(&self, index: usize) -> Option<FetchEntry<'_>> {
+        self.fetch.get(index).map(|(id, url, length)| FetchEntry { file: self.by_id(id), url, length })
+    }
+
+    /// The listed files that `fetch.txt` names, each once.
+    pub(crate) fn fetch_files(&self) -> impl Iterator<Item = BagFile<'_>> {
+        self.payload().filter(|file| self.remote_length(*file).is_some())
+    }
+
     /// Whether there is a `fetch.txt` that names a file.
     #[must_use]
     pub fn has_fetch(&self) -> bool {

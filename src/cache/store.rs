@@ -157,19 +157,33 @@ impl Cache {
         Digest::parse(Algorithm::Sha256, target.file_name()?.to_str()?).ok()
     }
 
+    /// Whether a file is probably there: by its name and length alone, with nothing hashed or noted.
+    pub fn holds(&self, digests: &[Digest], length: Option<u64>) -> io::Result<bool> {
+        let Some(sha256) = self.named(digests) else { return Ok(false) };
+        match fs_err::symlink_metadata(self.objects.path(&sha256)) {
+            Ok(there) => Ok(there.is_file() && length.is_none_or(|length| length == there.len())),
+            Err(error) if is_absence(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The SHA-256 of the object that a file with these digests would be.
+    fn named(&self, digests: &[Digest]) -> Option<Digest> {
+        let listed = |algorithm| digests.iter().find(|digest| digest.algorithm() == algorithm);
+        match (listed(Algorithm::Sha256), listed(Algorithm::Md5)) {
+            (Some(sha256), _) => Some(*sha256),
+            (None, Some(md5)) => self.by_md5(md5),
+            (None, None) => None,
+        }
+    }
+
     /// Finds a file by its digests, of which the SHA-256 or the MD5 is enough, and its length in octets if that is
     /// known. Says so if it was used, at most once an hour.
     ///
     /// One look is enough where the object's stamp holds. Elsewhere it is hashed, and stamped again if it is right; if it
     /// is not, it is put aside and not found.
     pub fn find(&self, digests: &[Digest], length: Option<u64>) -> io::Result<Option<Object>> {
-        let listed = |algorithm| digests.iter().find(|digest| digest.algorithm() == algorithm);
-        let sha256 = match (listed(Algorithm::Sha256), listed(Algorithm::Md5)) {
-            (Some(sha256), _) => Some(*sha256),
-            (None, Some(md5)) => self.by_md5(md5),
-            (None, None) => None,
-        };
-        let Some(sha256) = sha256 else { return Ok(None) };
+        let Some(sha256) = self.named(digests) else { return Ok(None) };
         let path = self.objects.path(&sha256);
         let metadata = match fs_err::symlink_metadata(&path) {
             Err(error) if is_absence(&error) => return Ok(None),

@@ -1,103 +1,189 @@
 //! `dbag materialize`
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::fetching::{Chosen, Places};
 use super::limits::ArchiveLimits;
 use super::printer::count;
 use super::size::size;
 use super::verify::print_findings;
 use super::{Context, Outcome};
-use crate::ErrorKind;
-use crate::materialize::{MaterializeOptions, MaterializeReport, materialize};
+use crate::bag::Code;
+use crate::materialize::{Failure, MaterializeOptions, MaterializeReport, Shard, ShardError, materialize};
 use crate::open::finding_document;
-use crate::transport::{HttpSource, Source};
+use crate::settings::{LinkMode, parse_size};
 
 /// Fetch what a bag refers to, and check all of it
 ///
 /// Files are fetched in parallel, hashed while they arrive, and put in place only when their digest is right. Run it
-/// again after an interruption: it fetches only what is missing or wrong.
+/// again after an interruption: it fetches only what is missing or wrong. Several runs may work on one bag at once.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/"
+    after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/ --table Image --max-bytes 10GB\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --shard auto   # in a job array\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --finish      # after it\n  dbag materialize digits-1.0.0.zip --pack digits-whole.zip            # one file instead of many\n\nHow to use it on a cluster: docs/hpc.md. Credentials and servers: docs/materialize.md."
 )]
 pub(super) struct Materialize {
-    /// A bag: folder, zip archive, or http(s) URL of an archive
+    /// A bag: folder, archive, or URL of an archive
     bag: String,
     /// The bag's folder [default: in place for a folder; for an archive, its bag's name]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// Connections at once
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    connections: u16,
+    /// Make one archive of the whole bag, its payload stored as it is, to be read in place
+    #[arg(long, value_name = "ZIP", conflicts_with_all = ["to", "shard", "finish"])]
+    pack: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    effort: Effort,
+    #[command(flatten)]
+    sharing: Sharing,
     #[command(flatten)]
     limits: ArchiveLimits,
 }
 
+/// How hard.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How")]
+struct Effort {
+    /// Connections at once, at most; how many there are depends on what the servers give [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    connections: Option<u16>,
+    /// Bytes a second, at most, such as 10MB
+    #[arg(long, value_name = "RATE", value_parser = parse_size)]
+    limit_rate: Option<u64>,
+    /// How files come from the cache: auto, reflink, hard or copy [default: auto]
+    #[arg(long, value_name = "WAY")]
+    link: Option<LinkMode>,
+}
+
+/// With whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In a job array")]
+struct Sharing {
+    /// Fetch one share of the files, such as 3/64; auto takes it from SLURM, PMI, Open MPI or torchrun
+    #[arg(long, value_name = "I/N|auto")]
+    shard: Option<String>,
+    /// Fetch nothing: check that all shares are there and right
+    #[arg(long, conflicts_with = "shard")]
+    finish: bool,
+}
+
+impl Sharing {
+    fn shard(&self) -> Result<Option<Shard>, ShardError> {
+        match self.shard.as_deref() {
+            None => Ok(None),
+            Some("auto") => Shard::from_environment(&|name| std::env::var(name).ok()).map(Some),
+            Some(text) => text.parse().map(Some),
+        }
+    }
+}
+
 impl Materialize {
     pub(super) fn run(&self, context: &Context) -> Outcome {
+        let effort = &self.effort;
+        let fetching = self.places.fetching(context, effort.connections, effort.limit_rate, effort.link)?;
+        let default = MaterializeOptions::default();
         let options = MaterializeOptions {
             to: self.to.clone(),
-            connections: self.connections.into(),
+            pack: self.pack.clone(),
             limits: self.limits.limits(),
+            selection: self.chosen.selection(),
+            shard: self.sharing.shard().map_err(crate::materialize::MaterializeError::from)?,
+            finish: self.sharing.finish,
+            mirrors: fetching.mirrors,
+            connections: fetching.settings.connections.value.map_or(default.connections, usize::from),
+            limit_rate: fetching.settings.limit_rate.value,
+            transport: fetching.transport,
+            cache: fetching.cache,
+            link: fetching.settings.link.value.unwrap_or_default(),
         };
         let bar = context.bar();
-        let source = || Ok(Box::new(HttpSource::new()?) as Box<dyn Source>);
-        let report = materialize(&self.bag, &options, &source, &bar)?;
+        let report = materialize(&self.bag, &options, &bar)?;
         drop(bar);
         print(&report, context)?;
-        Ok(if report.is_whole() {
-            0
-        } else if report.is_invalid() {
-            ErrorKind::Data.exit_code()
-        } else {
-            ErrorKind::Environment.exit_code()
-        })
+        Ok(report.problem().map_or(0, crate::ErrorKind::exit_code))
     }
 }
 
 fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
     let printer = context.printer;
     print_findings(&report.findings, printer)?;
+    // Many files that fail in one way are told together: the reason once, and as an example the first of them.
+    let mut alike: Vec<(&Failure, u64)> = Vec::new();
+    let mut known: HashMap<(&str, Option<Code>), usize> = HashMap::new();
     for failure in &report.failures {
-        let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
-        printer.line(format!("{code}{}: {} ({})", failure.path, failure.reason, failure.url))?;
+        let at = *known.entry((&failure.reason, failure.code)).or_insert(alike.len());
+        match alike.get_mut(at) {
+            Some((_, more)) => *more += 1,
+            None => alike.push((failure, 0)),
+        }
     }
-    let fetched = format!("{} fetched ({})", count(report.fetched_files, "file"), size(report.fetched_bytes));
+    for (failure, more) in alike {
+        let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
+        let more = if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
+        printer.line(format!("{code}{}: {} ({}){more}", failure.path, failure.reason, failure.url))?;
+    }
+    let untold = report.failed_files - (report.failures.len() as u64).min(report.failed_files);
+    if untold > 0 {
+        printer.line(format!("… and {untold} more files"))?;
+    }
+    printer.line(summary(report))?;
+    printer.document(&document(report))
+}
+
+/// One line: what came from where, and what the bag is now.
+fn summary(report: &MaterializeReport) -> String {
+    let mut parts =
+        vec![format!("{} fetched ({})", count(report.fetched_files, "file"), size(report.fetched_bytes))];
+    if report.cached_files > 0 {
+        parts.push(format!("{} from the cache ({})", report.cached_files, size(report.cached_bytes)));
+    }
+    parts.push(format!("{} already there", report.present_files));
+    if report.retries > 0 {
+        parts.push(format!("{} tried again", report.retries));
+    }
     let state = if report.is_whole() {
         "complete and valid".to_owned()
-    } else if report.failures.is_empty() {
+    } else if report.is_invalid() && report.failed_files == 0 {
         "not valid".to_owned()
+    } else if report.failed_files > 0 {
+        format!("{} not fetched", count(report.failed_files, "file"))
     } else {
-        format!("{} not fetched", count(report.failures.len() as u64, "file"))
+        format!("right so far, {} not asked for", count(report.left_files, "file"))
     };
-    printer.line(format!(
-        "{}: {fetched}, {} already there; {state}",
-        report.bag.display(),
-        report.present_files
-    ))?;
-    let failures: Vec<_> = report
-        .failures
-        .iter()
-        .map(|failure| {
-            json!({
-                "path": failure.path.as_str(),
-                "url": failure.url,
-                "reason": failure.reason,
-                "code": failure.code.map(crate::bag::Code::as_str),
-            })
-        })
-        .collect();
-    printer.document(&json!({
+    format!("{}: {}; {state}", report.bag.display(), parts.join(", "))
+}
+
+fn document(report: &MaterializeReport) -> Value {
+    json!({
         "bag": report.bag.display().to_string(),
         "whole": report.is_whole(),
         "listed_files": report.payload_files,
         "present_files": report.present_files,
         "fetched_files": report.fetched_files,
         "fetched_bytes": report.fetched_bytes,
-        "failures": failures,
+        "cached_files": report.cached_files,
+        "cached_bytes": report.cached_bytes,
+        "links": {"reflink": report.links.reflink, "hard": report.links.hard, "copy": report.links.copy},
+        "left_files": report.left_files,
+        "failed_files": report.failed_files,
+        "retries": report.retries,
+        "failures": report.failures.iter().map(failure_document).collect::<Vec<_>>(),
         "findings": report.findings.iter().map(finding_document).collect::<Vec<_>>(),
-    }))
+    })
+}
+
+/// A file that can't be had, for programs.
+pub(super) fn failure_document(failure: &Failure) -> Value {
+    json!({
+        "path": failure.path.as_str(),
+        "url": failure.url,
+        "reason": failure.reason,
+        "code": failure.code.map(Code::as_str),
+    })
 }

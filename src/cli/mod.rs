@@ -6,11 +6,13 @@ mod cache;
 mod dataset;
 mod demo;
 mod export;
+mod fetching;
 mod import;
 mod init;
 mod limits;
 mod ls;
 mod materialize;
+mod plan;
 mod printer;
 mod progress;
 mod publish;
@@ -58,7 +60,8 @@ enum Command {
     Release(release::Release),
     Export(export::Export),
     Publish(publish::Publish),
-    Materialize(materialize::Materialize),
+    Materialize(Box<materialize::Materialize>),
+    Plan(Box<plan::Plan>),
     Verify(verify::Verify),
     Query(query::Query),
     Ls(ls::Ls),
@@ -145,6 +148,7 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Export(command) => command.run(context),
         Command::Publish(command) => command.run(context),
         Command::Materialize(command) => command.run(context),
+        Command::Plan(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Query(command) => command.run(context),
         Command::Ls(command) => command.run(context),

@@ -40,6 +40,11 @@ impl Printer {
         io::BufWriter::with_capacity(64 << 10, io::stdout().lock())
     }
 
+    /// Says what is odd, and stops nothing.
+    pub(super) fn warning(message: &str) {
+        let _ = writeln!(io::stderr().lock(), "warning: {}", printable(message));
+    }
+
     /// Says what went wrong, and what to try.
     pub(super) fn error(message: &str, hint: Option<&str>) {
         let mut stderr = io::stderr().lock();

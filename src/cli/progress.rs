@@ -6,25 +6,31 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::printer::Printer;
+use super::size::size;
 use crate::bag::Progress;
 
 /// How to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Mode {
-    /// A bar if standard error is a terminal
+    /// A bar if standard error is a terminal, else plain lines
     Auto,
     /// Nothing
     None,
+    /// A line now and then, for logs
+    Plain,
     /// One JSON document a line, at most ten a second
     Json,
 }
 
-/// Time between two JSON lines.
+/// Time between two JSON lines, and between two looks of a bar.
 const INTERVAL: Duration = Duration::from_millis(100);
-const TEMPLATE: &str = "{msg} {bar:30} {bytes}/{total_bytes} · {bytes_per_sec} · {eta}";
+/// Time between two plain lines. Short work says nothing.
+const LINES: Duration = Duration::from_secs(15);
+const TEMPLATE: &str = "{msg} {bar:20} {bytes}/{total_bytes} · {bytes_per_sec} · {eta}";
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static HANDLER: Once = Once::new();
@@ -36,6 +42,8 @@ pub(super) struct Bar {
     total: Mutex<(String, u64, u64)>,
     files: AtomicU64,
     bytes: AtomicU64,
+    retries: AtomicU64,
+    begun: Mutex<Instant>,
     last: Mutex<Instant>,
 }
 
@@ -50,6 +58,7 @@ impl Bar {
             });
         });
         let shown = mode == Mode::Auto && std::io::stderr().is_terminal();
+        let mode = if mode == Mode::Auto && !shown { Mode::Plain } else { mode };
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
@@ -61,32 +70,64 @@ impl Bar {
             total: Mutex::default(),
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            begun: Mutex::new(Instant::now()),
             last: Mutex::new(Instant::now()),
         }
     }
 
+    /// One JSON document, or one line for a log.
     fn emit(&self) {
         let (what, files, bytes) = &*self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = json!({
-            "progress": what,
-            "files": self.files.load(Ordering::Relaxed),
-            "total_files": files,
-            "bytes": self.bytes.load(Ordering::Relaxed),
-            "total_bytes": bytes,
-        });
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (done, came, retries) = (count(&self.files), count(&self.bytes), count(&self.retries));
+        let elapsed = self.begun.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let line = if self.mode == Mode::Json {
+            let event = json!({
+                "progress": what,
+                "files": done,
+                "total_files": files,
+                "bytes": came,
+                "total_bytes": bytes,
+                "retries": retries,
+                "seconds": milliseconds / 1000,
+            });
+            event.to_string()
+        } else {
+            let rate = came * 1000 / milliseconds.max(1);
+            let left = Duration::from_secs(bytes.saturating_sub(came) / rate.max(1));
+            format!(
+                "{what}: {done}/{files} files, {} of {}, {}/s, {} left, {retries} retries",
+                size(came),
+                size(*bytes),
+                size(rate),
+                HumanDuration(left)
+            )
+        };
         // Progress that nobody reads is not worth failing for.
-        let _ = writeln!(std::io::stderr().lock(), "{event}");
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
-    /// Emits if it is time; never waits for another thread that does.
+    /// Tells if it is time; never waits for another thread that does.
     fn tick(&self) {
-        if self.mode == Mode::Json
+        let interval = if self.mode == Mode::Plain { LINES } else { INTERVAL };
+        if self.mode != Mode::None
             && let Ok(mut last) = self.last.try_lock()
-            && last.elapsed() >= INTERVAL
+            && last.elapsed() >= interval
         {
             *last = Instant::now();
-            self.emit();
+            if self.mode == Mode::Auto { self.label() } else { self.emit() }
         }
+    }
+
+    /// The bar's text: what is done, how many files, how often something was asked for again.
+    fn label(&self) {
+        let (what, files, _) = &*self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (done, retries) = (count(&self.files), count(&self.retries));
+        let again = if retries == 0 { String::new() } else { format!(", {retries} retries") };
+        self.drawn.set_message(format!("{what} {done}/{files} files{again}"));
     }
 }
 
@@ -95,6 +136,8 @@ impl Progress for Bar {
         *self.total.lock().unwrap_or_else(PoisonError::into_inner) = (what.to_owned(), files, bytes);
         self.files.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
+        self.retries.store(0, Ordering::Relaxed);
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.drawn.reset();
         self.drawn.set_length(bytes);
         self.drawn.set_message(what.to_owned());
@@ -109,6 +152,17 @@ impl Progress for Bar {
     fn file(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.tick();
+    }
+
+    fn retried(&self, lost: u64) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(lost.min(self.bytes.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.drawn.set_position(self.bytes.load(Ordering::Relaxed));
+        self.tick();
+    }
+
+    fn note(&self, text: &str) {
+        self.drawn.suspend(|| Printer::warning(text));
     }
 
     fn end(&self) {

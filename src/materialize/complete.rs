@@ -1,147 +1,417 @@
-//! The order of the work: open, place, verify, mend from the archive, fetch, count.
+//! The order of the work: open, place, see what is there, mend from the archive, fetch, count.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use url::Url;
+use rayon::prelude::*;
 
-use super::fetch::{Wanted, fetch_all};
-use super::place::{download, restore, unpack};
-use super::{MaterializeError, MaterializeReport, spoilt};
+use super::engine::{EngineOptions, Outcome, run};
+use super::list::WantedList;
+use super::mirror::{Mirror, Mirrors};
+use super::open::{is_malformed, is_tag, open};
+use super::packing::pack;
+use super::place::{FolderPlace, Place, is_stamped, restore, stamp_digest, unpack};
+use super::report::{Failure, MaterializeReport};
+use super::select::Selection;
+use super::shard::{Shard, assign};
+use super::work::{Claims, Owner};
+use super::{MaterializeError, spoilt};
 use crate::bag::{
-    Bag, BagError, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions, check_oxum,
-    verify,
+    Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions,
+    check_oxum, verify_unknown, with_pool,
 };
-use crate::transport::{Source, redacted_text};
+use crate::cache::{
+    BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, Trust, stamp, sync_file_system,
+};
+use crate::transport::{Transport, TransportOptions};
 
 /// How to materialize.
 #[derive(Debug, Clone)]
 pub struct MaterializeOptions {
     /// The bag's folder; `None` is in place for a folder, and `./<name of the bag>` for an archive.
     pub to: Option<PathBuf>,
-    /// Connections at once.
-    pub connections: usize,
+    /// Make this archive of the whole bag, instead of a folder.
+    pub pack: Option<PathBuf>,
     /// What an archive may hold.
     pub limits: Limits,
+    /// Which files to fetch.
+    pub selection: Selection,
+    /// Only this share of them.
+    pub shard: Option<Shard>,
+    /// Fetch nothing: only check that everything is there.
+    pub finish: bool,
+    /// Places to look at before those of `fetch.txt`.
+    pub mirrors: Vec<Mirror>,
+    /// Connections at once, at most.
+    pub connections: usize,
+    /// Octets a second, at most.
+    pub limit_rate: Option<u64>,
+    /// How to reach other machines.
+    pub transport: TransportOptions,
+    /// Where what was fetched is kept for others.
+    pub cache: Option<CacheUse>,
+    /// How files come from the cache.
+    pub link: LinkMode,
 }
 
-/// Materializes the bag at a path or an http(s) URL.
+/// A cache, and what it is used for.
+#[derive(Debug, Clone)]
+pub struct CacheUse {
+    /// The cache.
+    pub cache: Arc<Cache>,
+    /// Keep what is fetched there even where that takes twice the space: on another file system than the bag's.
+    pub always: bool,
+}
+
+impl Default for MaterializeOptions {
+    fn default() -> Self {
+        Self {
+            to: None,
+            pack: None,
+            limits: Limits::default(),
+            selection: Selection::default(),
+            shard: None,
+            finish: false,
+            mirrors: Vec::new(),
+            connections: 64,
+            limit_rate: None,
+            transport: TransportOptions::default(),
+            cache: None,
+            link: LinkMode::Auto,
+        }
+    }
+}
+
+/// Materializes the bag at a path or URL.
 ///
-/// What is there is hashed, what is missing or wrong is fetched; run again, it goes on where it was.
-/// `source` makes the connection pool, and is called only if something is to be fetched.
+/// What is there is known by its stamp or hashed; what is missing or wrong is taken from the cache or fetched. Run
+/// again, by this process or another, it goes on where it was.
 pub fn materialize(
     from: &str,
     options: &MaterializeOptions,
-    source: &dyn Fn() -> std::io::Result<Box<dyn Source>>,
     progress: &dyn Progress,
 ) -> Result<MaterializeReport, MaterializeError> {
-    let archive;
-    let path = if from.starts_with("http://") || from.starts_with("https://") {
-        let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(redacted_text(from)))?;
-        archive = download(&url, options, source()?.as_ref(), progress)?;
-        archive.path.as_path()
-    } else {
-        Path::new(from)
-    };
-    // What was downloaded is known by its URL, not by where it lies for a moment.
-    let original = Bag::open_for(path, Level::Full, &options.limits, progress)
-        .map_err(|error| if path == Path::new(from) { error } else { error.at(Path::new(from)) })?;
-    if original.findings().iter().any(is_malformed) {
-        return Ok(report(PathBuf::from(from), &original, original.findings().to_vec()));
+    let mirrors = Mirrors::new(&options.mirrors)?;
+    let opened = open(from, options.to.as_deref(), &options.limits, &options.transport, progress)?;
+    if opened.is_malformed() {
+        let findings = opened.bag.findings().to_vec();
+        return Ok(MaterializeReport { findings, ..report(Path::new(from), &opened.bag) });
     }
-    let root = unpack(&original, path, options, progress)?;
-    let open = || Bag::from_container(Box::new(Folder::open(&root)?), Level::Full);
-    let mut bag = open()?;
-    let mut findings = verify(&bag, VerifyOptions::default(), progress)?.findings;
-    if root != original.container().location() && restore(&original, &bag, &root, &mut findings)? {
-        bag = open()?;
+    options.selection.check(&opened.bag)?;
+    let fetch = Fetch { options, mirrors: &mirrors, progress };
+    if let Some(out) = &options.pack {
+        return pack(&opened, out, options, &fetch, progress);
     }
-    let mut report = report(root.clone(), &bag, Vec::new());
-    // A bag whose own description is wrong is not worth a byte of network.
-    if !findings.iter().any(|finding| is_malformed(finding) || is_tag(&bag, finding)) {
-        let wanted = wanted(&bag, &findings);
-        report.present_files -= wanted.len() as u64;
-        if !wanted.is_empty() {
-            let fetched = fetch_all(&root, &wanted, source()?.as_ref(), options.connections, progress)?;
-            if progress.cancelled() {
-                return Err(BagError::Interrupted.into());
-            }
-            (report.fetched_files, report.fetched_bytes) = (fetched.files, fetched.bytes);
-            report.failures = fetched.failures;
-        }
-        // What was wrong with a file that has now been fetched, or has failed with a reason, is settled.
-        let settled: HashSet<String> = wanted.iter().map(|file| file.path.to_string()).collect();
-        findings.retain(|finding| {
-            finding.code.severity() == Severity::Warning || !settled.contains(&finding.place)
-        });
-    }
-    if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
-        // It was counted before anything was mended.
-        findings.retain(|finding| finding.code != Code::OxumMismatch);
-        findings.extend(check_oxum(&open()?));
-    }
-    report.findings = findings;
-    Ok(report)
+    let root = unpack(&opened.bag, &opened.path, options, progress)?;
+    Work { root: &root, original: &opened.bag, options, fetch: &fetch, progress }.materialize()
 }
 
 /// A report of a bag with all of its payload there and nothing fetched.
-fn report(folder: PathBuf, bag: &Bag, findings: Vec<Finding>) -> MaterializeReport {
+pub(super) fn report(bag_path: &Path, bag: &Bag) -> MaterializeReport {
     let files = bag.payload_count();
     MaterializeReport {
-        bag: folder,
+        bag: bag_path.to_owned(),
         payload_files: files,
         present_files: files,
-        fetched_files: 0,
-        fetched_bytes: 0,
-        failures: Vec::new(),
-        findings,
+        ..MaterializeReport::default()
     }
 }
 
-/// Whether a finding leaves open what the bag is to hold. Others make it invalid, but what it lists can be had.
-fn is_malformed(finding: &Finding) -> bool {
-    matches!(
-        finding.code,
-        Code::TagFileUnreadable
-            | Code::NoManifest
-            | Code::BadManifestLine
-            | Code::UnsafePath
-            | Code::DuplicateEntry
-            | Code::BadFetchLine
-            | Code::FetchLengthsDiffer
-            | Code::FetchNotInManifest
-            // A link may lead what is written out of the bag.
-            | Code::NotAFile
-    )
+/// How files are fetched, wherever they go.
+pub(super) struct Fetch<'f> {
+    options: &'f MaterializeOptions,
+    mirrors: &'f Mirrors<'f>,
+    progress: &'f dyn Progress,
 }
 
-/// Whether a finding is about a tag file's bytes.
-fn is_tag(bag: &Bag, finding: &Finding) -> bool {
-    let fatal = matches!(finding.code, Code::DigestMismatch | Code::FileMissing | Code::FileUnreadable);
-    fatal && bag.find(&finding.place).is_some_and(|file| !file.path().is_payload())
-}
+impl Fetch<'_> {
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.options.cache.as_ref().map(|used| used.cache.as_ref())
+    }
 
-/// The files of `fetch.txt` that are not there, or are not what the manifests list.
-fn wanted(bag: &Bag, findings: &[Finding]) -> Vec<Wanted> {
-    let wrong = spoilt(findings);
-    let mut at: HashMap<String, usize> = HashMap::new();
-    let mut wanted: Vec<Wanted> = Vec::new();
-    for entry in bag.fetch().filter(|entry| entry.file.is_listed()) {
-        let place = entry.file.path().to_string();
-        if bag.stored(entry.file).is_some() && !wrong.contains(place.as_str()) {
-            continue;
-        }
-        if let Some(&index) = at.get(&place) {
-            wanted[index].urls.push(entry.url.to_owned());
-            continue;
-        }
-        at.insert(place, wanted.len());
-        wanted.push(Wanted {
-            path: entry.file.path().to_owned(),
-            urls: vec![entry.url.to_owned()],
-            length: entry.length,
-            digests: entry.file.digests(),
+    /// Puts every file of the list that is not done into its place, and counts.
+    pub(super) fn run(
+        &self,
+        list: &WantedList<'_>,
+        done: &[bool],
+        place: &dyn Place,
+        claims: &Claims,
+        report: &mut MaterializeReport,
+    ) -> Result<(), MaterializeError> {
+        let missing = || list.indices().filter(|index| !done[*index]);
+        // What is needed is not to be evicted meanwhile. Without a lease it is fetched again, no more.
+        let lease = self.cache().and_then(|cache| {
+            cache.lease(missing().filter_map(|index| list.get(index).name().copied())).ok()
         });
+        let options = EngineOptions {
+            connections: self.options.connections,
+            limit_rate: self.options.limit_rate,
+            stall: self.options.transport.stall,
+            mirrors: self.mirrors,
+            transport: &|| Transport::new(&self.options.transport),
+            beat: &|| {
+                lease.as_ref().map(Lease::beat);
+            },
+        };
+        let bytes = missing().filter_map(|index| list.file(index).1).sum();
+        self.progress.begin("fetching", missing().count() as u64, bytes);
+        let ran = run(list, &|index| done[index], place, claims, &options, self.progress);
+        self.progress.end();
+        let outcome = ran?;
+        count(&outcome, report);
+        if outcome.stopped {
+            return Err(BagError::Interrupted.into());
+        }
+        Ok(())
     }
-    wanted
+}
+
+/// The work on one folder.
+struct Work<'w> {
+    root: &'w Path,
+    /// The bag as it was named; maybe the folder itself.
+    original: &'w Bag,
+    options: &'w MaterializeOptions,
+    fetch: &'w Fetch<'w>,
+    progress: &'w dyn Progress,
+}
+
+impl Work<'_> {
+    fn open(&self) -> Result<Bag, BagError> {
+        Bag::from_container(Box::new(Folder::open(self.root)?), Level::Full)
+    }
+
+    fn cache(&self) -> Option<&Cache> {
+        self.fetch.cache()
+    }
+
+    fn materialize(&self) -> Result<MaterializeReport, MaterializeError> {
+        let mut bag = self.open()?;
+        let (mut findings, mut hashed) = self.check(&bag)?;
+        if self.root != self.original.container().location()
+            && restore(self.original, &bag, self.root, &mut findings)?
+        {
+            bag = self.open()?;
+        }
+        let mut report = MaterializeReport {
+            offline: self.options.transport.offline,
+            finish: self.options.finish,
+            ..report(self.root, &bag)
+        };
+        // A bag whose own description is wrong is not worth a byte of network.
+        if findings.iter().any(|finding| is_malformed(finding) || is_tag(&bag, finding)) {
+            report.findings = findings;
+            return Ok(report);
+        }
+        let list = self.list(&bag);
+        let done = done(&bag, &list, &findings);
+        let missing = done.iter().filter(|done| !**done).count() as u64;
+        let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
+        let unchosen = absent.saturating_sub(
+            list.indices().filter(|index| bag.stored(list.file(*index).0).is_none()).count() as u64,
+        );
+        report.present_files -= missing + unchosen;
+        report.left_files = unchosen;
+        if self.options.finish {
+            report.failed_files = missing;
+            report.failures = still_missing(&list, &done);
+        } else if missing > 0 {
+            self.fill(&list, &done, &mut report)?;
+            hashed = false;
+        }
+        settle(&list, &done, &mut findings);
+        if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
+            // It was counted before anything was mended.
+            findings.retain(|finding| finding.code != Code::OxumMismatch);
+            findings.extend(check_oxum(&self.open()?));
+        }
+        report.findings = findings;
+        self.remember(&bag, &list, &report, hashed);
+        Ok(report)
+    }
+
+    /// What is wrong with what is there, and whether files without a stamp were hashed to know. Of other shards nothing is
+    /// looked at.
+    fn check(&self, bag: &Bag) -> Result<(Vec<Finding>, bool), MaterializeError> {
+        let ours = self.options.shard.map(|_| {
+            let list = self.list(bag);
+            list.indices().map(|index| list.file(index).0.number()).collect::<HashSet<usize>>()
+        });
+        let files: Vec<BagFile<'_>> = bag
+            .payload()
+            .filter(|file| file.is_present())
+            .filter(|file| ours.as_ref().is_none_or(|ours| ours.contains(&file.number())))
+            .collect();
+        let is_open = |file: &&BagFile<'_>| {
+            let metadata = fs_err::symlink_metadata(file.path().below(self.root));
+            !metadata.is_ok_and(|metadata| is_stamped(&metadata, &file.digests(), self.cache()))
+        };
+        let open: Vec<BagFile<'_>> =
+            with_pool(0, |pool| pool.install(|| files.par_iter().filter(is_open).copied().collect()))?;
+        // The receipt of the whole bag is asked only for files that have no stamp: those that other tools wrote.
+        let is_unchanged = !open.is_empty() && self.options.shard.is_none() && self.is_unchanged(bag);
+        let unknown: HashSet<usize> =
+            if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
+        let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
+        let report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
+        if self.root != self.original.container().location() {
+            self.stamp(&open, &report.findings)?;
+        }
+        Ok((report.findings, !unknown.is_empty()))
+    }
+
+    /// Whether the bag is as it was when it was last verified in full.
+    fn is_unchanged(&self, bag: &Bag) -> bool {
+        let Some(cache) = self.cache() else { return false };
+        BagState::of(bag).is_ok_and(|state| Receipts::at(cache.root()).trust(&state) == Trust::Unchanged)
+    }
+
+    /// Stamps what was unpacked and found right, so that it need not be hashed again.
+    fn stamp(&self, files: &[BagFile<'_>], findings: &[Finding]) -> Result<(), MaterializeError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        sync_file_system(self.root)?;
+        let wrong = spoilt(findings);
+        for file in files.iter().filter(|file| !wrong.contains(file.path().to_string().as_str())) {
+            if let Some(digest) = stamp_digest(&file.digests()) {
+                // One that can't be stamped is hashed again, no more.
+                let _ = stamp(&file.path().below(self.root), digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// The files to see to.
+    fn list<'b>(&self, bag: &'b Bag) -> WantedList<'b> {
+        let list = WantedList::new(bag, self.options.selection.chooser());
+        match self.options.shard {
+            None => list,
+            Some(shard) => {
+                let shares = assign(&list, shard.count());
+                list.keep(|index| shares[index] == shard.index())
+            }
+        }
+    }
+
+    /// Fills the bag's folder.
+    fn fill(
+        &self,
+        list: &WantedList<'_>,
+        done: &[bool],
+        report: &mut MaterializeReport,
+    ) -> Result<(), MaterializeError> {
+        let owner = Owner::new();
+        let keep = self.cache().filter(|cache| self.keeps(cache));
+        let own = self.root.join(".dbag-work.partial");
+        let folder = match keep {
+            Some(cache) => cache.work_folder()?,
+            None => own.clone(),
+        };
+        let claims = Claims::at(&folder, &owner)?;
+        let place =
+            FolderPlace::new(self.root, self.cache(), keep.is_some(), self.options.link, &folder, &owner);
+        let ran = self.fetch.run(list, done, &place, &claims, report);
+        // What is there stays there, whatever became of the rest.
+        place.settle()?;
+        report.links = place.links();
+        if keep.is_none() {
+            let _ = fs_err::remove_dir(&own);
+        }
+        ran
+    }
+
+    /// Whether what is fetched is kept in the cache: always if someone chose it, or where a link costs no space.
+    fn keeps(&self, cache: &Cache) -> bool {
+        let always = self.options.cache.as_ref().is_some_and(|used| used.always);
+        always || on_one_file_system(cache.root(), self.root)
+    }
+
+    /// Notes for later runs and for `dbag ls` what the bag is. None of it is needed.
+    fn remember(&self, bag: &Bag, list: &WantedList<'_>, report: &MaterializeReport, hashed: bool) {
+        let Some(cache) = self.cache() else { return };
+        if report.is_invalid() {
+            return;
+        }
+        let state = if report.is_whole() { KnownState::Whole } else { KnownState::Holey };
+        let present = bag.payload().filter(|file| file.is_present()).map(BagFile::length).sum::<u64>();
+        let fetched = list.indices().filter(|index| !list.file(*index).0.is_present());
+        let bytes = present + fetched.filter_map(|index| list.file(index).1).sum::<u64>();
+        let known = KnownBag::of(bag, state, report.payload_files, bytes);
+        let _ = known.and_then(|known| cache.remember_bag(&known));
+        // Files of other tools have no stamps: the receipt of the whole bag saves hashing them again.
+        if hashed && report.is_whole() {
+            let keep = || -> Result<(), BagError> {
+                let state = BagState::of(bag)?;
+                let known = |_: BagFile<'_>| true;
+                let mut verified = verify_unknown(bag, VerifyOptions::default(), &known, self.progress)?;
+                verified.coverage = crate::bag::Coverage::All;
+                Ok(Receipts::at(cache.root()).keep(&state, &verified)?)
+            };
+            let _ = keep();
+        }
+    }
+}
+
+/// By index, whether a file is there and nothing is wrong with it.
+fn done(bag: &Bag, list: &WantedList<'_>, findings: &[Finding]) -> Vec<bool> {
+    let wrong = spoilt(findings);
+    list.indices()
+        .map(|index| {
+            let file = list.file(index).0;
+            bag.stored(file).is_some()
+                && (wrong.is_empty() || !wrong.contains(file.path().to_string().as_str()))
+        })
+        .collect()
+}
+
+/// What was wrong with a file that has now been seen to, or has failed with a reason, is settled.
+fn settle(list: &WantedList<'_>, done: &[bool], findings: &mut Vec<Finding>) {
+    if findings.iter().all(|finding| finding.code.severity() == Severity::Warning) {
+        return;
+    }
+    let seen_to = list.indices().filter(|index| !done[*index]);
+    let settled: HashSet<String> = seen_to.map(|index| list.file(index).0.path().to_string()).collect();
+    findings
+        .retain(|finding| finding.code.severity() == Severity::Warning || !settled.contains(&finding.place));
+}
+
+fn count(outcome: &Outcome, report: &mut MaterializeReport) {
+    (report.fetched_files, report.fetched_bytes) = outcome.fetched;
+    (report.cached_files, report.cached_bytes) = outcome.linked;
+    report.present_files += outcome.present;
+    report.retries = outcome.retries;
+    report.failed_files = outcome.failed.len() as u64;
+    report.failures = outcome.failed.values().flatten().cloned().collect();
+}
+
+/// Why a bag is not finished: the files that are not there.
+fn still_missing(list: &WantedList<'_>, done: &[bool]) -> Vec<Failure> {
+    let missing = list.indices().filter(|index| !done[*index]).take(10_000);
+    missing
+        .map(|index| Failure {
+            path: list.file(index).0.path().to_owned(),
+            url: list.urls(index).next().map(crate::transport::redacted_text).unwrap_or_default(),
+            reason: "it is not there yet".into(),
+            code: None,
+        })
+        .collect()
+}
+
+/// Whether a file can be linked from one folder to the other. Either may not be there yet.
+fn on_one_file_system(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let device = |path: &Path| {
+            let path = std::path::absolute(path).ok()?;
+            path.ancestors().find_map(|folder| fs_err::metadata(folder).ok()).map(|metadata| metadata.dev())
+        };
+        device(one).is_some_and(|first| device(other) == Some(first))
+    }
+    #[cfg(not(unix))]
+    {
+        one.components().next() == other.components().next()
+    }
 }

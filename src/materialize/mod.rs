@@ -1,66 +1,37 @@
 //! A holey bag becomes a whole one: plan, fetch, verify, place.
 //!
-//! Owns which files are fetched, from where, and when one counts as done: only when its digest was seen. Every step
-//! can be run again; what is there and right is not fetched twice. It never sends credentials.
+//! Owns which files are fetched, from where, and when one counts as done: only when its digest was seen, now or by a
+//! stamp that still holds. Every step can be run again, by any process; what is there and right is not fetched twice.
 
 mod complete;
-mod fetch;
+mod download;
+mod engine;
+mod list;
+mod mirror;
+mod open;
+mod packing;
 mod place;
+mod plan;
+
+mod report;
+mod select;
+mod shard;
+mod work;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-pub use complete::{MaterializeOptions, materialize};
+pub use complete::{CacheUse, MaterializeOptions, materialize};
+pub use mirror::Mirror;
+pub use plan::{Amount, HostPlan, Plan, PlanOptions, PlannedFile, ShardPlan, Whereabouts, plan};
 
-use crate::bag::{BagError, BagPath, Code, Finding, Severity};
-use crate::transport::TransportError;
+pub use report::{Failure, MaterializeReport};
+pub use select::{FetchFilter, FilterError, Selection};
+pub use shard::{Shard, ShardError};
 
-/// What was done, and what is still wrong.
-#[derive(Debug, Clone)]
-pub struct MaterializeReport {
-    /// The bag's folder.
-    pub bag: PathBuf,
-    /// Payload files in all.
-    pub payload_files: u64,
-    /// Files that were there and right before.
-    pub present_files: u64,
-    /// Files fetched now.
-    pub fetched_files: u64,
-    /// Octets in them.
-    pub fetched_bytes: u64,
-    /// Files that could not be had.
-    pub failures: Vec<Failure>,
-    /// What else is wrong with the bag, warnings too.
-    pub findings: Vec<Finding>,
-}
-
-impl MaterializeReport {
-    /// Whether the bag is complete and every digest is right.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.failures.is_empty() && !self.is_invalid()
-    }
-
-    /// Whether something in the bag is wrong, not merely missing.
-    #[must_use]
-    pub fn is_invalid(&self) -> bool {
-        self.failures.iter().any(|failure| failure.code.is_some())
-            || self.findings.iter().any(|finding| finding.code.severity() == Severity::Error)
-    }
-}
-
-/// A file that could not be had.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    /// The file.
-    pub path: BagPath,
-    /// The last place tried, without credentials.
-    pub url: String,
-    /// What happened.
-    pub reason: String,
-    /// Where what came was wrong, the finding's code; `None` where nothing came, which may be worth another try.
-    pub code: Option<Code>,
-}
+use crate::bag::{BagError, Code, Finding};
+use crate::cache::CacheError;
+use crate::transport::{SetupError, TransportError};
 
 /// Why a bag could not be materialized at all.
 #[derive(Debug, thiserror::Error)]
@@ -70,10 +41,22 @@ pub enum MaterializeError {
     OtherBag(PathBuf),
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),
+    #[error("{0} is not a folder to take files from")]
+    NoMirror(PathBuf),
+    #[error("no file of fetch.txt is chosen by {asked}{known}")]
+    NothingChosen { asked: String, known: String },
+    #[error("{0} is there already")]
+    Exists(PathBuf),
+    #[error("another process is making {0}")]
+    Busy(PathBuf),
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("{url}: {reason}")]
-    Cut { url: String, reason: String },
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     #[error(transparent)]
     Bag(#[from] BagError),
     #[error(transparent)]

@@ -143,8 +143,8 @@ settings! {
         "`$XDG_CACHE_HOME/dbag`, else `~/.cache/dbag`", "Folder of the cache";
     offline: bool = "offline", "DBAG_OFFLINE", All, |_| Some(false),
         "`false`", "Open no socket at all";
-    connections: u16 = "connections", "DBAG_CONNECTIONS", All, |_| Some(16),
-        "`16`", "Connections at once, 1 to 256";
+    connections: u16 = "connections", "DBAG_CONNECTIONS", All, |_| Some(64),
+        "`64`", "Most connections at once, 1 to 256";
     limit_rate: u64 = "limit-rate", "DBAG_LIMIT_RATE", All, |_| None,
         "no limit", "Most bytes a second to fetch, such as `\"10MB\"`";
     link: LinkMode = "link", "DBAG_LINK", All, |_| Some(LinkMode::Auto),

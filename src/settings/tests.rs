@@ -56,7 +56,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(settings.cache.value, Some(case.path("home/.cache/dbag")));
     assert_eq!(settings.cache.origin, Origin::Default);
     assert_eq!(settings.offline.value, Some(false));
-    assert_eq!((settings.connections.value, settings.link.value), (Some(16), Some(LinkMode::Auto)));
+    assert_eq!((settings.connections.value, settings.link.value), (Some(64), Some(LinkMode::Auto)));
     assert_eq!((settings.limit_rate.value, settings.keychain.value), (None, None));
     let case = case.variable("XDG_CACHE_HOME", "/scratch/me");
     assert_eq!(case.load().cache.value, Some("/scratch/me/dbag".into()));

@@ -1,66 +1,197 @@
-//! Sources of bytes: where a URL is opened and read.
+//! Sources of bytes: where a URL is opened and read, and with whose credentials.
 //!
-//! Owns connections, timeouts and what an answer means. It stores nothing and checks no digests.
+//! Owns connections, redirects, timeouts, what an answer means, and which host may see which secret. One trait,
+//! `Source`, for each kind of place; a new kind has only to implement it and to pass the suite in `conformance`.
+//! It stores nothing and checks no digests. What is asynchronous stays below the public surface.
 
+#[cfg(test)]
+pub(crate) mod conformance;
+mod credentials;
+mod error;
+mod file;
+mod gzip;
 mod http;
+mod redact;
+#[cfg(feature = "s3")]
+mod s3;
 
-use std::io::Read;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::Stream;
 use url::Url;
 
-pub use http::HttpSource;
+pub use credentials::{CredentialError, CredentialFiles, Credentials};
+pub use error::{SetupError, TransportError, TransportErrorKind};
+pub use redact::{redacted, redacted_text};
+
+use file::FileSource;
+use gzip::Decoded;
+use http::HttpSource;
+
+/// An answer that is waited for.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TransportError>> + Send + 'a>>;
+/// Bytes as they arrive.
+pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
+
+/// Where the bytes of some scheme's URLs come from.
+pub(crate) trait Source: Send + Sync {
+    /// A remote file. Nothing is asked yet; a URL that this source can't read is an error.
+    fn remote(&self, url: &Url) -> Result<Arc<dyn Remote>, TransportError>;
+}
+
+/// One remote file, of which any number of ranges may be asked at once.
+pub(crate) trait Remote: Send + Sync {
+    /// Asks for the octets of a half-open range, or for all. A source that can't give ranges answers from octet 0.
+    fn get(&self, range: Option<Range<u64>>) -> Answer<'_, Body>;
+}
 
 /// An answer under way.
-pub struct Body {
-    /// The length in octets that the server announced.
-    pub length: Option<u64>,
-    /// The bytes as they arrive. Errors are transient: the connection broke or stalled.
-    pub reader: Box<dyn Read + Send>,
+pub(crate) struct Body {
+    /// Where in the file the first octet of `chunks` is: 0 where a range was asked for and ignored.
+    pub(crate) start: u64,
+    /// Whether this is the range that was asked for, and no more.
+    pub(crate) ranged: bool,
+    /// The length of the whole file in octets, where the server says it.
+    pub(crate) total: Option<u64>,
+    /// What tells this state of the file from others: a strong `ETag` or a versioned URL.
+    pub(crate) validator: Option<String>,
+    /// Whether the octets are gzip's, though no coding was asked for: a server may do so with files that are stored
+    /// so, and whose digests are of what is stored, or with any file. `total` is of the octets as they come.
+    pub(crate) gzipped: bool,
+    /// The octets. An error is transient: the connection broke or stalled.
+    pub(crate) chunks: Chunks,
 }
 
-/// Where bytes come from. Any number of threads may open URLs at once.
-pub trait Source: Send + Sync {
-    /// Opens a URL.
-    fn open(&self, url: &Url) -> Result<Body, TransportError>;
-}
-
-/// Why a URL could not be opened. The message carries the URL without its credentials.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{url}: {reason}")]
-pub struct TransportError {
-    /// The URL, credentials and query left out.
-    pub url: String,
-    /// What happened.
-    pub reason: String,
-    /// Whether the same request may succeed later.
-    pub transient: bool,
-    /// How long the server asks to wait.
-    pub retry_after: Option<Duration>,
-}
-
-/// A text that should have been a URL, for people: what may be a user, a password or a query is left out.
-#[must_use]
-pub fn redacted_text(text: &str) -> String {
-    if let Ok(url) = Url::parse(text) {
-        return redacted(&url);
+impl Body {
+    /// The body of a file of the given length, if that is known: decoded where what comes is not that long as it is.
+    pub(crate) fn expecting(self, length: Option<u64>, url: &Url) -> Self {
+        let as_is = match length {
+            Some(_) => self.total == length,
+            None => url.path().ends_with("gz"),
+        };
+        if !self.gzipped || as_is {
+            return self;
+        }
+        Self { total: None, chunks: Box::pin(Decoded::new(self.chunks, url.clone())), gzipped: false, ..self }
     }
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
-    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
-/// A URL for people: without user, password and query, which may hold secrets.
-#[must_use]
-pub fn redacted(url: &Url) -> String {
-    let mut url = url.clone();
-    // These fail only for URLs that can have none.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    if url.query().is_some() {
-        url.set_query(Some("…"));
+/// How to reach other machines.
+#[derive(Debug, Clone)]
+pub struct TransportOptions {
+    /// Open no socket: only `file:` URLs can be read.
+    pub offline: bool,
+    /// PEM files of certificate authorities to trust beside the platform's.
+    pub ca_certs: Vec<PathBuf>,
+    /// Give up on a connection over which nothing to speak of arrives for this long.
+    pub stall: Duration,
+    /// Where the user's credentials are.
+    pub credentials: CredentialFiles,
+    /// The server that `s3://` means, in place of Amazon's.
+    pub s3_endpoint: Option<Url>,
+    /// The region of that server's buckets.
+    pub s3_region: Option<String>,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            ca_certs: Vec::new(),
+            stall: Duration::from_secs(30),
+            credentials: CredentialFiles::of_user(),
+            s3_endpoint: None,
+            s3_region: None,
+        }
     }
-    url.to_string()
+}
+
+/// Every source there is, by scheme.
+pub(crate) struct Transport {
+    file: FileSource,
+    /// `None` offline.
+    network: Option<Network>,
+    warnings: Vec<String>,
+}
+
+/// The sources that open sockets.
+struct Network {
+    http: HttpSource,
+    #[cfg(feature = "s3")]
+    s3: s3::S3Source,
+}
+
+impl Transport {
+    /// Reads credentials and makes the clients. Nothing is asked of anyone yet.
+    pub(crate) fn new(options: &TransportOptions) -> Result<Self, SetupError> {
+        if options.offline {
+            return Ok(Self { file: FileSource::new(), network: None, warnings: Vec::new() });
+        }
+        let credentials = Credentials::load(&options.credentials)?;
+        let warnings = credentials.warnings().to_vec();
+        Ok(Self { file: FileSource::new(), network: Some(Network::new(options, credentials)?), warnings })
+    }
+
+    /// What is odd about the user's credentials.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl Network {
+    fn new(options: &TransportOptions, credentials: Credentials) -> Result<Self, SetupError> {
+        let read = |path: &PathBuf| Ok((path.clone(), fs_err::read(path)?));
+        let certificates = options.ca_certs.iter().map(read).collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Self {
+            #[cfg(feature = "s3")]
+            s3: s3_source(options, credentials.clone(), &certificates)?,
+            http: HttpSource::new(options, credentials, &certificates)?,
+        })
+    }
+}
+
+#[cfg(feature = "s3")]
+fn s3_source(
+    options: &TransportOptions,
+    credentials: Credentials,
+    certificates: &[(PathBuf, Vec<u8>)],
+) -> Result<s3::S3Source, SetupError> {
+    let settings = s3::S3Settings {
+        endpoint: options.s3_endpoint.as_ref().map(ToString::to_string),
+        region: options.s3_region.clone(),
+        ca_certs: certificates.iter().map(|(_, text)| text.clone()).collect(),
+        stall: options.stall,
+        ..s3::S3Settings::default()
+    };
+    let shown = |secret: Option<&credentials::Secret>| secret.map(|secret| secret.expose().to_owned());
+    let keys = move |url: &Url| match credentials.for_url(url)?.authorization() {
+        credentials::Authorization::S3(keys) => Some(s3::S3Keys {
+            key: shown(keys.key.as_ref()).unwrap_or_default(),
+            secret: shown(keys.secret.as_ref()).unwrap_or_default(),
+            token: shown(keys.token.as_ref()),
+            profile: keys.profile.clone(),
+        }),
+        _ => None,
+    };
+    s3::S3Source::new(settings, Box::new(keys)).map_err(|error| SetupError::Client(error.reason))
+}
+
+impl Source for Transport {
+    fn remote(&self, url: &Url) -> Result<Arc<dyn Remote>, TransportError> {
+        let unsupported =
+            |reason: String| Err(TransportError::new(url, TransportErrorKind::Unsupported, reason));
+        match (url.scheme(), &self.network) {
+            ("file", _) => self.file.remote(url),
+            (_, None) => unsupported("it is neither there nor in the cache, and dbag works offline".into()),
+            ("http" | "https", Some(network)) => network.http.remote(url),
+            #[cfg(feature = "s3")]
+            ("s3", Some(network)) => network.s3.remote(url),
+            (scheme, _) => unsupported(format!("dbag can't fetch {scheme}: URLs")),
+        }
+    }
 }

@@ -42,10 +42,18 @@ fn a_folder_a_zip_and_a_url_end_in_the_same_bag() {
     sandbox.dbag(&["materialize", "site/bag.zip", "--to", "a"]).expect(0);
     assert_eq!(server.requests().len(), before);
     let assets: Vec<&String> = a.keys().filter(|name| name.starts_with("data/asset/")).collect();
-    fs_err::remove_file(sandbox.path("a").join(assets[0])).unwrap();
-    fs_err::write(sandbox.path("a").join(assets[1]), "broken").unwrap();
-    let again = sandbox.dbag(&["materialize", "a", "--json"]).expect(0).json();
+    let spoil = || {
+        fs_err::remove_file(sandbox.path("a").join(assets[0])).unwrap();
+        fs_err::remove_file(sandbox.path("a").join(assets[1])).unwrap();
+        fs_err::write(sandbox.path("a").join(assets[1]), "broken").unwrap();
+    };
+    spoil();
+    let again = sandbox.dbag(&["materialize", "a", "--no-cache", "--json"]).expect(0).json();
     assert_eq!((again["fetched_files"].as_u64(), again["present_files"].as_u64()), (Some(2), Some(205)));
+    assert_eq!(server.requests().len(), before + 2);
+    spoil();
+    let again = sandbox.dbag(&["materialize", "a", "--json"]).expect(0).json();
+    assert_eq!((again["fetched_files"].as_u64(), again["cached_files"].as_u64()), (Some(0), Some(2)));
     assert_eq!(server.requests().len(), before + 2);
     assert!(tree(&sandbox.path("a")) == a);
 }

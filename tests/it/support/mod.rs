@@ -1,11 +1,18 @@
-//! A private folder to run dbag in, a web server that can misbehave, and the peers.
+//! A private folder to run dbag in, servers that can misbehave, faults of the system below, and the peers.
 
+mod bags;
+mod hatrac;
 mod server;
+mod shim;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-pub use server::{Reply, Server};
+pub use bags::{Remote, noise, rehost, zip_files};
+pub use hatrac::{Expiry, Hatrac};
+pub use server::{Reply, Request, Run, Sent, Server, http_date, octets_sent_twice, tls_ca};
+pub use shim::{Fault, shim, with_faults};
 
 /// A private folder with a private home.
 pub struct Sandbox {
@@ -18,6 +25,16 @@ pub struct Output {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Output {
@@ -72,21 +89,45 @@ impl Sandbox {
         self.run(Command::new(env!("CARGO_BIN_EXE_dbag")).args(arguments).current_dir(self.path(folder)))
     }
 
-    /// Runs a command with the sandbox's home.
-    pub fn run(&self, command: &mut Command) -> Output {
-        let output = command
+    /// A run of dbag in the sandbox's folder that is still to be started: to add to its environment, to kill it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dbag"));
+        command.args(arguments).current_dir(self.path("."));
+        self.at_home(&mut command);
+        command
+    }
+
+    /// Gives a command the sandbox's home, and the cache there unless it has another.
+    fn at_home(&self, command: &mut Command) {
+        if !command.get_envs().any(|(name, _)| name == "DBAG_CACHE") {
+            command.env_remove("DBAG_CACHE");
+        }
+        command
             .env("HOME", self.path("home"))
             .env("USER", "tester")
-            .env_remove("DBAG_WORKSPACE")
             .env_remove("XDG_CACHE_HOME")
             .env_remove("XDG_CONFIG_HOME")
-            .output()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            .env_remove("DBAG_WORKSPACE");
+    }
+
+    /// Runs a command like [`Self::run`], and kills it after this time: its code is -1 then. For little output.
+    pub fn run_within(&self, limit: Duration, command: &mut Command) -> Output {
+        self.at_home(command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed() > limit {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
+        child.wait_with_output().unwrap().into()
+    }
+
+    /// Runs a command with the sandbox's home.
+    pub fn run(&self, command: &mut Command) -> Output {
+        self.at_home(command);
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
     }
 
     /// A workspace `lab` with the digits imported and `digits@1.0.0` released.

@@ -12,10 +12,12 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use super::Tally;
 use crate::bag::digest::digest_all;
 use crate::bag::names::FileId;
-use crate::bag::{Algorithm, Bag, BagError, Code, Digest, Finding, Progress, with_pool};
+use crate::bag::{Algorithm, Bag, BagError, BagFile, Code, Digest, Finding, Progress, with_pool};
 
 /// Files from this many octets on go a stretch at a time.
 const LARGE: u64 = 512 << 10;
@@ -38,6 +40,7 @@ pub(super) fn check(
     bag: &Bag,
     mut jobs: Vec<Job>,
     options: super::VerifyOptions,
+    is_known: &(dyn Fn(BagFile<'_>) -> bool + Sync),
     progress: &dyn Progress,
     findings: &mut Vec<Finding>,
 ) -> Result<Tally, BagError> {
@@ -55,6 +58,9 @@ pub(super) fn check(
         }
         jobs.append(&mut payload);
     }
+    let is_open = |job: &Job| !is_payload(job) || !is_known(bag.by_id(job.listed));
+    let mut jobs: Vec<Job> =
+        with_pool(options.jobs, |pool| pool.install(|| jobs.into_par_iter().filter(is_open).collect()))?;
     let length = |job: &Job| bag.by_id(job.file).length();
     progress.begin("verifying", jobs.len() as u64, jobs.iter().map(length).sum());
     let checker = Checker {

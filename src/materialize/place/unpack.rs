@@ -1,21 +1,18 @@
-//! The bag's folder: copied out of an archive that may have to be downloaded first, and mended from it later.
+//! The bag's folder: copied out of its archive, and mended from it later.
 
 use std::collections::HashSet;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use url::Url;
-
-use super::fetch::place;
-use super::{MaterializeError, MaterializeOptions, spoilt};
+use super::folder::{rename, share};
 use crate::bag::{
     Algorithm, Bag, BagError, BagFile, Digest, Finding, Folder, Level, NoProgress, Progress, copy_container,
     hash_reader,
 };
-use crate::transport::{Source, redacted};
+use crate::materialize::{MaterializeError, MaterializeOptions, spoilt};
 
 /// The bag's folder, copied out of its archive where it is not there yet.
-pub(super) fn unpack(
+pub(in crate::materialize) fn unpack(
     bag: &Bag,
     from: &Path,
     options: &MaterializeOptions,
@@ -29,7 +26,11 @@ pub(super) fn unpack(
     let empty =
         || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     if !target.exists() || empty() {
-        copy_container(bag, &target, progress)?;
+        match copy_container(bag, &target, progress) {
+            // Another process was faster.
+            Err(BagError::Exists(_) | BagError::Io(_)) if same_bag(bag, &target) => {}
+            other => other?,
+        }
     } else if !same_bag(bag, &target) {
         return Err(MaterializeError::OtherBag(target));
     }
@@ -38,7 +39,7 @@ pub(super) fn unpack(
 
 /// Takes what the folder lacks, or has wrong, from the bag that it was made of, if that has it right.
 /// Settles the findings of what was taken; false where nothing was.
-pub(super) fn restore(
+pub(in crate::materialize) fn restore(
     original: &Bag,
     bag: &Bag,
     root: &Path,
@@ -71,7 +72,8 @@ fn copy_file(source: BagFile<'_>, listed: BagFile<'_>, root: &Path) -> Result<bo
     if digests != expected {
         return Ok(false);
     }
-    place(temporary, &listed.path().to_owned(), root)?;
+    share(temporary.as_file())?;
+    rename(temporary, &listed.path().below(root))?;
     Ok(true)
 }
 
@@ -92,57 +94,4 @@ fn same_bag(bag: &Bag, folder: &Path) -> bool {
     let there =
         Folder::open(folder).and_then(|folder| Bag::from_container(Box::new(folder), Level::Structure));
     there.is_ok_and(|there| identity(&there).is_some_and(|there| Some(there) == identity(bag)))
-}
-
-/// An archive that was fetched into a temporary folder, which goes when this does.
-pub(super) struct Downloaded {
-    pub(super) path: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-/// Fetches the archive itself into a temporary folder beside the target.
-pub(super) fn download(
-    url: &Url,
-    options: &MaterializeOptions,
-    source: &dyn Source,
-    progress: &dyn Progress,
-) -> Result<Downloaded, MaterializeError> {
-    let beside = options.to.clone().unwrap_or_else(|| PathBuf::from(file_name(url)));
-    let folder = crate::bag::temporary_beside(&beside)?;
-    let mut body = source.open(url)?;
-    let path = folder.path().join(file_name(url));
-    let mut file = fs_err::File::create_new(&path)?;
-    progress.begin("downloading", 1, body.length.unwrap_or(0));
-    let mut buffer = vec![0; 256 << 10];
-    let mut length = 0;
-    loop {
-        let cut = |reason: String| MaterializeError::Cut { url: redacted(url), reason };
-        let n = body
-            .reader
-            .read(&mut buffer)
-            .map_err(|error| cut(format!("the connection broke after {length} bytes: {error}")))?;
-        if n == 0 {
-            if let Some(expected) = body.length.filter(|expected| length < *expected) {
-                return Err(cut(format!("the server sent {length} of {expected} bytes")));
-            }
-            break;
-        }
-        length += n as u64;
-        file.write_all(&buffer[..n])?;
-        progress.bytes(n as u64);
-        if progress.cancelled() {
-            return Err(BagError::Interrupted.into());
-        }
-    }
-    progress.end();
-    Ok(Downloaded { path, _folder: folder })
-}
-
-/// The last part of a URL's path, made harmless.
-fn file_name(url: &Url) -> String {
-    let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-    let plain: String =
-        last.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
-    let plain = plain.trim_start_matches('.');
-    if plain.is_empty() { "bag.zip".into() } else { plain.to_owned() }
 }

@@ -1,0 +1,71 @@
+//! The bag to materialize, found by its path or URL.
+
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::MaterializeError;
+use super::download::{Downloaded, download, file_name};
+use crate::bag::{Bag, Code, Finding, Level, Limits, Progress};
+use crate::transport::{Transport, TransportOptions, redacted_text};
+
+/// A bag as it was named. An archive that was downloaded goes when this does.
+pub(super) struct Opened {
+    pub(super) bag: Bag,
+    /// Where the bag lies.
+    pub(super) path: PathBuf,
+    _downloaded: Option<Downloaded>,
+}
+
+/// Opens the bag at a path, or downloads the archive at a URL to a place beside `to` and opens that.
+pub(super) fn open(
+    from: &str,
+    to: Option<&Path>,
+    limits: &Limits,
+    transport: &TransportOptions,
+    progress: &dyn Progress,
+) -> Result<Opened, MaterializeError> {
+    let is_remote = ["http://", "https://", "s3://"].iter().any(|scheme| from.starts_with(scheme));
+    if !is_remote {
+        let path = PathBuf::from(from);
+        let bag = Bag::open_for(&path, Level::Full, limits, progress)?;
+        return Ok(Opened { bag, path, _downloaded: None });
+    }
+    let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(redacted_text(from)))?;
+    let beside = to.map_or_else(|| PathBuf::from(file_name(&url)), Path::to_owned);
+    let downloaded = download(&url, &beside, &Transport::new(transport)?, progress)?;
+    // What was downloaded is known by its URL, not by where it lies for a moment.
+    let bag = Bag::open_for(&downloaded.path, Level::Full, limits, progress)
+        .map_err(|error| error.at(Path::new(&redacted_text(from))))?;
+    Ok(Opened { bag, path: downloaded.path.clone(), _downloaded: Some(downloaded) })
+}
+
+impl Opened {
+    /// Whether its own description is too broken to act on.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.bag.findings().iter().any(is_malformed)
+    }
+}
+
+/// Whether a finding leaves open what the bag is to hold. Others make it invalid, but what it lists can be had.
+pub(super) fn is_malformed(finding: &Finding) -> bool {
+    matches!(
+        finding.code,
+        Code::TagFileUnreadable
+            | Code::NoManifest
+            | Code::BadManifestLine
+            | Code::UnsafePath
+            | Code::DuplicateEntry
+            | Code::BadFetchLine
+            | Code::FetchLengthsDiffer
+            | Code::FetchNotInManifest
+            // A link may lead what is written out of the bag.
+            | Code::NotAFile
+    )
+}
+
+/// Whether a finding is about a tag file's bytes.
+pub(super) fn is_tag(bag: &Bag, finding: &Finding) -> bool {
+    let fatal = matches!(finding.code, Code::DigestMismatch | Code::FileMissing | Code::FileUnreadable);
+    fatal && bag.find(&finding.place).is_some_and(|file| !file.path().is_payload())
+}

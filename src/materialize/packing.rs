@@ -1,0 +1,73 @@
+//! The order of the work for one packed archive: check what the bag has, lay the archive out, fill it, name it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::complete::{Fetch, MaterializeOptions, report};
+use super::list::WantedList;
+use super::open::Opened;
+use super::place::{PackPlace, Place};
+use super::report::MaterializeReport;
+use super::work::{Claims, Owner};
+use super::{MaterializeError, spoilt};
+use crate::bag::{BagFile, Progress, Severity, VerifyOptions, verify};
+
+/// Makes the archive `out` of a bag.
+pub(super) fn pack(
+    opened: &Opened,
+    out: &Path,
+    options: &MaterializeOptions,
+    fetch: &Fetch<'_>,
+    progress: &dyn Progress,
+) -> Result<MaterializeReport, MaterializeError> {
+    if out.exists() {
+        return Err(MaterializeError::Exists(out.to_owned()));
+    }
+    let bag = &opened.bag;
+    let findings = verify(bag, VerifyOptions::default(), progress)?.findings;
+    let wrong: HashSet<String> = spoilt(&findings).into_iter().map(str::to_owned).collect();
+    let is_right = |file: &BagFile<'_>| wrong.is_empty() || !wrong.contains(&file.path().to_string());
+    let list = WantedList::new(bag, options.selection.chooser());
+    let list = list.keep(|index| {
+        let file = list.file(index).0;
+        bag.stored(file).is_none() || !is_right(&file)
+    });
+    let is_wanted = |finding: &crate::bag::Finding| {
+        list.indices().any(|index| list.file(index).0.path().to_string() == finding.place)
+    };
+    let is_error = |finding: &&crate::bag::Finding| finding.code.severity() == Severity::Error;
+    let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag) };
+    let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
+    report.left_files = absent.saturating_sub(list.len() as u64);
+    report.present_files -= absent.max(list.len() as u64);
+    if findings.iter().filter(is_error).any(|finding| !is_wanted(finding)) {
+        report.findings = findings;
+        return Ok(report);
+    }
+    report.findings = findings.into_iter().filter(|finding| !is_error(&finding)).collect();
+    let owner = Owner::new();
+    let folder = beside(out);
+    let claims = Claims::at(&folder, &owner)?;
+    let Some(claim) = claims.take("pack.claim")? else {
+        return Err(MaterializeError::Busy(out.to_owned()));
+    };
+    let own = bag.files().filter(is_right).collect();
+    let name = bag.container().name();
+    let place = PackPlace::open(&folder.join("archive"), name, own, &list, fetch.cache(), &folder, &owner)?;
+    place.take_own()?;
+    let done = vec![false; list.len()];
+    fetch.run(&list, &done, &place, &claims, &mut report)?;
+    place.settle()?;
+    if report.failed_files == 0 {
+        place.publish(&list, out)?;
+        drop(claim);
+        let _ = fs_err::remove_dir_all(&folder);
+    }
+    Ok(report)
+}
+
+/// The folder of the archive under way: a name of its own beside the archive, the same at every run.
+fn beside(out: &Path) -> PathBuf {
+    let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    out.with_file_name(format!(".dbag-{name}.partial"))
+}

@@ -1,0 +1,319 @@
+//! What a materialization would do, as data: how much from where, what is there or in the cache, what can't be had, and
+//! who of several would do which part. Nothing is hashed and nothing is asked of a server.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use url::Url;
+
+use super::MaterializeError;
+use super::list::WantedList;
+use super::mirror::{Mirror, Mirrors};
+use super::open::open;
+use super::report::Failure;
+use super::select::Selection;
+use super::shard::assign;
+use crate::bag::{Bag, BagFile, BagPath, Digest, Finding, Folder, Level, Limits, Progress};
+use crate::cache::Cache;
+use crate::transport::{TransportOptions, redacted_text};
+
+/// What to plan for.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// The bag's folder; what is there already counts. `None` is in place for a folder, and nowhere for an archive.
+    pub to: Option<PathBuf>,
+    /// What an archive may hold.
+    pub limits: Limits,
+    /// Which files to fetch.
+    pub selection: Selection,
+    /// Share the files out among so many.
+    pub shards: Option<u32>,
+    /// List each file.
+    pub list_files: bool,
+    /// Places to look at before those of `fetch.txt`.
+    pub mirrors: Vec<Mirror>,
+    /// How to reach other machines, for a bag that is named by its URL.
+    pub transport: TransportOptions,
+    /// Where files may be already.
+    pub cache: Option<Arc<Cache>>,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The bag as it was named.
+    pub bag: String,
+    /// Payload files that the bag lists.
+    pub payload_files: u64,
+    /// Files that `fetch.txt` names and that are chosen.
+    pub chosen: Amount,
+    /// Of those, the ones that are in the bag's folder, by name and length.
+    pub present: Amount,
+    /// Of those, the ones that are in the cache.
+    pub cached: Amount,
+    /// Of those, the ones that would be fetched.
+    pub fetch: Amount,
+    /// Files to fetch of which `fetch.txt` does not say the length.
+    pub unknown_lengths: u64,
+    /// Where they would be fetched from.
+    pub hosts: Vec<HostPlan>,
+    /// New files and folders that the whole bag would take in its folder.
+    pub inodes: u64,
+    /// Files that can't be had.
+    pub impossible: Vec<Failure>,
+    /// Who would do which part, if it is shared out.
+    pub shards: Vec<ShardPlan>,
+    /// Each chosen file, if asked for.
+    pub files: Vec<PlannedFile>,
+    /// What is wrong with the bag's description.
+    pub findings: Vec<Finding>,
+}
+
+/// Files, and octets in them as far as their lengths are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// How many.
+    pub files: u64,
+    /// Octets in them.
+    pub bytes: u64,
+}
+
+/// What would come from one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPlan {
+    /// Scheme, host and port; or the folder it would be copied from.
+    pub host: String,
+    /// What would come.
+    pub amount: Amount,
+}
+
+/// One share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardPlan {
+    /// All of its files.
+    pub chosen: Amount,
+    /// Those that it would fetch.
+    pub fetch: Amount,
+}
+
+/// Where a planned file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In the bag's folder.
+    Present,
+    /// In the cache.
+    Cached,
+    /// To be fetched.
+    Remote,
+}
+
+/// A file of the plan.
+#[derive(Debug, Clone)]
+pub struct PlannedFile {
+    /// Where it goes.
+    pub path: BagPath,
+    /// Where it would be fetched from first, without credentials.
+    pub url: String,
+    /// Its length in octets, if that is known.
+    pub length: Option<u64>,
+    /// What the manifests list.
+    pub digests: Vec<Digest>,
+    /// Where it is now.
+    pub whereabouts: Whereabouts,
+    /// Whose it is, from 0, if the files are shared out.
+    pub shard: Option<u32>,
+}
+
+impl Amount {
+    fn add(&mut self, length: Option<u64>) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(length.unwrap_or(0));
+    }
+}
+
+impl Whereabouts {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Cached => "cached",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+/// Plans the materialization of the bag at a path or URL.
+pub fn plan(from: &str, options: &PlanOptions, progress: &dyn Progress) -> Result<Plan, MaterializeError> {
+    let mirrors = Mirrors::new(&options.mirrors)?;
+    let opened = open(from, options.to.as_deref(), &options.limits, &options.transport, progress)?;
+    let there = there(options)?;
+    let bag = there.as_ref().unwrap_or(&opened.bag);
+    options.selection.check(&opened.bag)?;
+    let mut plan = Plan {
+        bag: redacted_text(from),
+        payload_files: bag.payload_count(),
+        findings: opened.bag.findings().to_vec(),
+        inodes: inodes(bag),
+        impossible: unlisted(bag, opened.path.is_dir() || there.is_some()),
+        ..Plan::default()
+    };
+    if opened.is_malformed() {
+        return Ok(plan);
+    }
+    let list = WantedList::new(bag, options.selection.chooser());
+    let mut filler = Filler::new(&mut plan, &list, options, &mirrors, bag);
+    for index in list.indices() {
+        filler.add(index)?;
+    }
+    filler.end();
+    Ok(plan)
+}
+
+/// The bag's folder, if it is there.
+fn there(options: &PlanOptions) -> Result<Option<Bag>, MaterializeError> {
+    match &options.to {
+        Some(to) if to.join("bagit.txt").is_file() => {
+            Ok(Some(Bag::from_container(Box::new(Folder::open(to)?), Level::Full)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Files and folders of the whole bag.
+fn inodes(bag: &Bag) -> u64 {
+    let mut folders = HashSet::new();
+    let mut files = 0;
+    let listed = bag.payload().filter(|file| !file.is_present());
+    for file in bag.files().chain(listed) {
+        files += 1;
+        let mut path = file.path().as_str();
+        while let Some((folder, _)) = path.rsplit_once('/') {
+            if !folders.insert(folder) {
+                break;
+            }
+            path = folder;
+        }
+    }
+    // The bag's own folder too.
+    files + folders.len() as u64 + 1
+}
+
+/// Listed files that are neither there nor in `fetch.txt`.
+fn unlisted(bag: &Bag, is_folder: bool) -> Vec<Failure> {
+    let remote: HashSet<usize> = bag.fetch_files().map(BagFile::number).collect();
+    let lost = bag.payload().filter(|file| bag.stored(*file).is_none() && !remote.contains(&file.number()));
+    let place = if is_folder { "the bag's folder" } else { "the archive" };
+    lost.take(10_000)
+        .map(|file| Failure {
+            path: file.path().to_owned(),
+            url: String::new(),
+            reason: format!("it is neither in {place} nor in fetch.txt"),
+            code: None,
+        })
+        .collect()
+}
+
+/// Fills a plan file by file.
+struct Filler<'f, 'b> {
+    plan: &'f mut Plan,
+    list: &'f WantedList<'b>,
+    options: &'f PlanOptions,
+    mirrors: &'f Mirrors<'f>,
+    bag: &'b Bag,
+    shares: Option<Vec<u32>>,
+    hosts: BTreeMap<String, Amount>,
+}
+
+impl<'f, 'b> Filler<'f, 'b> {
+    fn new(
+        plan: &'f mut Plan,
+        list: &'f WantedList<'b>,
+        options: &'f PlanOptions,
+        mirrors: &'f Mirrors<'f>,
+        bag: &'b Bag,
+    ) -> Self {
+        let empty = ShardPlan { chosen: Amount::default(), fetch: Amount::default() };
+        plan.shards = vec![empty; options.shards.unwrap_or(0) as usize];
+        let shares = options.shards.map(|count| assign(list, count));
+        Self { plan, list, options, mirrors, bag, shares, hosts: BTreeMap::new() }
+    }
+
+    fn add(&mut self, index: usize) -> Result<(), MaterializeError> {
+        let wanted = self.list.get(index);
+        let stored = self.bag.stored(wanted.file).map(BagFile::length);
+        let is_present = stored.is_some_and(|stored| wanted.length.is_none_or(|length| length == stored));
+        let in_cache = || -> Result<bool, MaterializeError> {
+            let Some(cache) = &self.options.cache else { return Ok(false) };
+            Ok(cache.holds(&wanted.digests, wanted.length)?)
+        };
+        let whereabouts = if is_present {
+            Whereabouts::Present
+        } else if in_cache()? {
+            Whereabouts::Cached
+        } else {
+            Whereabouts::Remote
+        };
+        self.plan.chosen.add(wanted.length);
+        match whereabouts {
+            Whereabouts::Present => self.plan.present.add(wanted.length),
+            Whereabouts::Cached => self.plan.cached.add(wanted.length),
+            Whereabouts::Remote => self.remote(index, wanted.length, wanted.file.path().to_owned()),
+        }
+        let shard = self.shares.as_ref().map(|shares| shares[index]);
+        if let Some(share) = shard.and_then(|shard| self.plan.shards.get_mut(shard as usize)) {
+            share.chosen.add(wanted.length);
+            if whereabouts == Whereabouts::Remote {
+                share.fetch.add(wanted.length);
+            }
+        }
+        if self.options.list_files {
+            let url = self.list.urls(index).next().map(redacted_text).unwrap_or_default();
+            let (path, length, digests) = (wanted.file.path().to_owned(), wanted.length, wanted.digests);
+            self.plan.files.push(PlannedFile { path, url, length, digests, whereabouts, shard });
+        }
+        Ok(())
+    }
+
+    /// Counts a file that must be fetched, at the first place that may have it.
+    fn remote(&mut self, index: usize, length: Option<u64>, path: BagPath) {
+        self.plan.fetch.add(length);
+        self.plan.unknown_lengths += u64::from(length.is_none());
+        let mirror = self.mirrors.urls(self.list, index).into_iter().next();
+        let mut listed = self.list.urls(index).filter_map(|text| Url::parse(text).ok());
+        let is_readable = |url: &Url| READABLE.contains(&url.scheme());
+        match mirror.or_else(|| listed.find(is_readable)) {
+            Some(url) => self.hosts.entry(host(&url)).or_default().add(length),
+            None => {
+                let url = self.list.urls(index).next().map(redacted_text).unwrap_or_default();
+                let schemes: BTreeSet<&str> =
+                    self.list.urls(index).map(|url| url.split(':').next().unwrap_or_default()).collect();
+                let schemes = schemes.into_iter().collect::<Vec<_>>().join(", ");
+                let reason = format!("dbag can't fetch {schemes}: URLs");
+                if self.plan.impossible.len() < 10_000 {
+                    self.plan.impossible.push(Failure { path, url, reason, code: None });
+                }
+            }
+        }
+    }
+
+    fn end(self) {
+        let mut hosts: Vec<HostPlan> =
+            self.hosts.into_iter().map(|(host, amount)| HostPlan { host, amount }).collect();
+        hosts.sort_by_key(|host| std::cmp::Reverse((host.amount.bytes, host.amount.files)));
+        self.plan.hosts = hosts;
+    }
+}
+
+/// The schemes of URLs that this dbag reads.
+const READABLE: &[&str] =
+    if cfg!(feature = "s3") { &["http", "https", "file", "s3"] } else { &["http", "https", "file"] };
+
+fn host(url: &Url) -> String {
+    if let ("file", Ok(path)) = (url.scheme(), url.to_file_path()) {
+        return path.parent().unwrap_or(Path::new("/")).display().to_string();
+    }
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}

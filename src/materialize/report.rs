@@ -1,0 +1,84 @@
+//! What came of it: how many files from where, and what is still wrong.
+
+use std::path::PathBuf;
+
+use crate::ErrorKind;
+use crate::bag::{BagPath, Code, Finding, Severity};
+use crate::cache::LinkCounts;
+
+/// What was done, and what is still wrong.
+#[derive(Debug, Clone, Default)]
+pub struct MaterializeReport {
+    /// The bag's folder, or the packed archive.
+    pub bag: PathBuf,
+    /// Payload files in all.
+    pub payload_files: u64,
+    /// Files that were there and right before.
+    pub present_files: u64,
+    /// Files fetched now.
+    pub fetched_files: u64,
+    /// Octets in them.
+    pub fetched_bytes: u64,
+    /// Files taken from the cache.
+    pub cached_files: u64,
+    /// Octets in them.
+    pub cached_bytes: u64,
+    /// In which way files came from the cache.
+    pub links: LinkCounts,
+    /// Files that are elsewhere and were not asked for: of other shards, or not selected.
+    pub left_files: u64,
+    /// Times that something was asked for again.
+    pub retries: u64,
+    /// Files that could not be had.
+    pub failed_files: u64,
+    /// Why; of very many the first ones.
+    pub failures: Vec<Failure>,
+    /// What else is wrong with the bag, warnings too.
+    pub findings: Vec<Finding>,
+    /// No network was to be used.
+    pub offline: bool,
+    /// Only what is there was checked.
+    pub finish: bool,
+}
+
+impl MaterializeReport {
+    /// Whether the bag is complete and every digest is right.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.failed_files == 0 && self.left_files == 0 && !self.is_invalid()
+    }
+
+    /// Whether something in the bag is wrong, not merely missing.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.failures.iter().any(|failure| failure.code.is_some())
+            || self.findings.iter().any(|finding| finding.code.severity() == Severity::Error)
+    }
+
+    /// What keeps it from being what was asked for, if anything.
+    #[must_use]
+    pub fn problem(&self) -> Option<ErrorKind> {
+        if self.is_invalid() {
+            Some(ErrorKind::Data)
+        } else if self.failed_files == 0 {
+            None
+        } else if self.offline || self.finish {
+            Some(ErrorKind::Unfinished)
+        } else {
+            Some(ErrorKind::Environment)
+        }
+    }
+}
+
+/// A file that could not be had.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The file.
+    pub path: BagPath,
+    /// The last place tried, without credentials.
+    pub url: String,
+    /// What happened.
+    pub reason: String,
+    /// Where what came was wrong, the finding's code; `None` where nothing came, which may be worth another try.
+    pub code: Option<Code>,
+}

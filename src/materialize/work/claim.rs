@@ -1,0 +1,175 @@
+//! Claims: small files that say who works on what, so that processes that share a cache or a destination share the
+//! work too. They only save duplicate work: whoever ignores one, or takes over one that was not dead, does no harm.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::owner::{LEASE, Life, Owner};
+
+/// The claims of one run in one folder.
+pub(crate) struct Claims {
+    folder: PathBuf,
+    owner: Owner,
+    held: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+/// A claim that is held until it is dropped.
+pub(crate) struct Claim {
+    path: PathBuf,
+    held: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+impl Claims {
+    pub(crate) fn at(folder: &Path, owner: &Owner) -> io::Result<Self> {
+        fs_err::create_dir_all(folder)?;
+        Ok(Self { folder: folder.to_owned(), owner: owner.clone(), held: Arc::default() })
+    }
+
+    /// Claims a piece of work; `None` where someone who may be alive has it.
+    pub(crate) fn take(&self, name: &str) -> io::Result<Option<Claim>> {
+        let path = self.folder.join(name);
+        if self.create(&path)? {
+            return Ok(Some(self.hold(path)));
+        }
+        let text = match fs_err::read(&path) {
+            Ok(text) => text,
+            // It was given up just now; whoever comes next takes it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let owner: Option<Owner> = serde_json::from_slice(&text).ok();
+        let life = owner.map_or(Life::Elsewhere, |owner| owner.life());
+        if life == Life::Alive || (life == Life::Elsewhere && !self.is_expired(&path)) {
+            return Ok(None);
+        }
+        Ok((self.clear(&path, &text)? && self.create(&path)?).then(|| self.hold(path)))
+    }
+
+    fn hold(&self, path: PathBuf) -> Claim {
+        lock(&self.held).push(path.clone());
+        Claim { path, held: Arc::clone(&self.held) }
+    }
+
+    /// Writes the claim; false where there is one.
+    fn create(&self, path: &Path) -> io::Result<bool> {
+        match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
+            Ok(mut file) => {
+                io::Write::write_all(&mut file, &serde_json::to_vec(&self.owner)?)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a dead claim away. Renaming decides between several who try; one who finds in hand what is not the
+    /// claim that it saw gives it back.
+    fn clear(&self, path: &Path, seen: &[u8]) -> io::Result<bool> {
+        let mine = self.folder.join(format!("{}.dead", self.owner.tag()));
+        match fs_err::rename(path, &mine) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if fs_err::read(&mine).is_ok_and(|text| text == seen) {
+            fs_err::remove_file(&mine)?;
+            return Ok(true);
+        }
+        fs_err::rename(&mine, path)?;
+        Ok(false)
+    }
+
+    /// Whether a claim's last sign of life is too long ago, by the clock of the file system that both stand on.
+    fn is_expired(&self, path: &Path) -> bool {
+        let age = || -> io::Result<Duration> {
+            let modified = fs_err::metadata(path)?.modified()?;
+            Ok(now_in(&self.folder, &self.owner)?.duration_since(modified).unwrap_or_default())
+        };
+        age().is_ok_and(|age| age > LEASE)
+    }
+
+    /// Gives a sign of life for every claim that is held.
+    pub(crate) fn beat(&self) {
+        let held = lock(&self.held).clone();
+        held.iter().for_each(|path| beat(path));
+    }
+}
+
+/// The time by the clock of the file system of a folder, which may not be this machine's.
+pub(crate) fn now_in(folder: &Path, owner: &Owner) -> io::Result<SystemTime> {
+    let path = folder.join(format!("{}.clock", owner.tag()));
+    fs_err::write(&path, "")?;
+    let now = fs_err::metadata(&path)?.modified();
+    fs_err::remove_file(&path)?;
+    now
+}
+
+/// Gives a sign of life through a file's time of change. One that can't be given costs duplicate work, no more.
+pub(crate) fn beat(path: &Path) {
+    if let Ok(file) = fs_err::OpenOptions::new().append(true).open(path) {
+        let _ = file.file().set_modified(SystemTime::now());
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.held).retain(|path| *path != self.path);
+        let _ = fs_err::remove_file(&self.path);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_held_by_one_and_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (Owner::new(), Owner::new());
+        let (a, b) = (Claims::at(folder.path(), &a).unwrap(), Claims::at(folder.path(), &b).unwrap());
+        let held = a.take("x").unwrap().unwrap();
+        assert!(b.take("x").unwrap().is_none());
+        assert!(b.take("y").unwrap().is_some());
+        drop(held);
+        assert!(b.take("x").unwrap().is_some());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_claim_of_a_dead_process_is_taken_over_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let owner = Owner::new();
+        let mut dead = serde_json::to_value(&owner).unwrap();
+        dead["pid"] = child.id().into();
+        fs_err::write(folder.path().join("x"), dead.to_string()).unwrap();
+        let claims = Claims::at(folder.path(), &owner).unwrap();
+        assert!(claims.take("x").unwrap().is_some());
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_claim_from_elsewhere_is_respected_until_it_expires() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::new();
+        let mut elsewhere = serde_json::to_value(&owner).unwrap();
+        elsewhere["host"] = "elsewhere".into();
+        for text in [elsewhere.to_string(), "{ half a cl".into(), String::new()] {
+            let path = folder.path().join("x");
+            fs_err::write(&path, text).unwrap();
+            let claims = Claims::at(folder.path(), &owner).unwrap();
+            assert!(claims.take("x").unwrap().is_none());
+            let old = SystemTime::now() - LEASE * 2;
+            let file = fs_err::OpenOptions::new().append(true).open(&path).unwrap();
+            file.file().set_modified(old).unwrap();
+            assert!(claims.take("x").unwrap().is_some());
+        }
+    }
+}
