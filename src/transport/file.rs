@@ -179,7 +179,7 @@ mod tests {
     use futures_util::TryStreamExt;
 
     use super::*;
-    use crate::transport::conformance::{conformance, objects, refused, wait};
+    use crate::transport::tests::conformance::{conformance, objects, refused, wait};
 
     fn url_of(path: &Path) -> Url {
         Url::from_file_path(path).unwrap()

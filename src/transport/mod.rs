@@ -1,11 +1,9 @@
 //! Sources of bytes: where a URL is opened and read, and with whose credentials.
 //!
 //! Owns connections, redirects, timeouts, what an answer means, and which host may see which secret. One trait,
-//! `Source`, for each kind of place; a new kind has only to implement it and to pass the suite in `conformance`.
+//! `Source`, for each kind of place; a new kind has only to implement it and to pass the suite in `tests/conformance`.
 //! It stores nothing and checks no digests. What is asynchronous stays below the public surface.
 
-#[cfg(test)]
-pub(crate) mod conformance;
 mod credentials;
 mod error;
 mod file;
@@ -14,6 +12,8 @@ mod http;
 mod redact;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::ops::Range;
 use std::path::PathBuf;

@@ -66,3 +66,6 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Certificate>, SetupError> {
     let found = Certificate::from_pem_bundle(text).map_err(|error| bad(answer::root_cause(&error)))?;
     if found.is_empty() { Err(bad("it holds no certificate in PEM form".into())) } else { Ok(found) }
 }
+
+#[cfg(test)]
+mod tests;

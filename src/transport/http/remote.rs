@@ -45,6 +45,10 @@ impl HttpRemote {
     }
 
     async fn open(&self, range: Option<Range<u64>>) -> Result<Body, TransportError> {
+        if range.as_ref().is_some_and(Range::is_empty) {
+            let reason = "an empty range can't be asked for";
+            return Err(TransportError::new(&self.url, TransportErrorKind::OutOfRange, reason));
+        }
         if let Place::There(place) = self.place() {
             match self.ask(&place, range.clone(), false).await {
                 // It has expired, or is there no more: the URL may lead elsewhere by now.

@@ -8,7 +8,7 @@ mod server;
 use std::time::Duration;
 
 use super::*;
-use crate::transport::conformance::{conformance, encoded, read, refused, wait};
+use crate::transport::tests::conformance::{conformance, encoded, read, refused, wait};
 use server::{PRIVATE, PUBLIC, Server, keys};
 
 /// Settings that give up soon.

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::S3Keys;
-use crate::transport::conformance::objects;
+use crate::transport::tests::conformance::objects;
 
 /// A bucket that needs no credentials.
 pub(super) const PUBLIC: &str = "public-data";

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::{Body, Remote, Source, TransportError, TransportErrorKind};
+use crate::transport::{Body, Remote, Source, TransportError, TransportErrorKind};
 
 /// Octets of the file `large`.
 const LARGE: u32 = 3 << 20;

@@ -1,0 +1,3 @@
+//! What the tests of every source share.
+
+pub(crate) mod conformance;
