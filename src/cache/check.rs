@@ -224,7 +224,7 @@ fn look_and_open(path: &Path) -> io::Result<(Metadata, fs_err::File)> {
 mod tests {
     use super::*;
     use crate::bag::NoProgress;
-    use crate::cache::store::testing::add;
+    use crate::cache::tests::add;
 
     fn contents(number: u32) -> Vec<u8> {
         // Some of them large.

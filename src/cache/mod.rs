@@ -18,6 +18,8 @@ mod receipts;
 mod stamp;
 mod store;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod times;
 
 pub use crate::settings::LinkMode;

@@ -287,6 +287,4 @@ fn freshen(path: &Path, last: SystemTime) {
 }
 
 #[cfg(test)]
-pub(super) mod testing;
-#[cfg(test)]
 mod tests;

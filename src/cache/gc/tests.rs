@@ -1,28 +1,15 @@
 use super::*;
 use crate::bag::NoProgress;
-use crate::cache::store::testing::{add, digests};
+use crate::cache::tests::{Case, add, digests};
 use crate::cache::{KnownBag, KnownState, Object, ObjectStore};
 
 const DAY: Duration = Duration::from_hours(24);
 
-struct Case {
-    folder: tempfile::TempDir,
-    cache: Cache,
-}
-
 impl Case {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&folder.path().join("cache")).unwrap();
-        Self { folder, cache }
-    }
-
     /// An object that is used after those before it.
-    fn add(&self, contents: &[u8]) -> Object {
-        let object = add(&self.cache, contents);
-        self.cache.stamp_batch(std::slice::from_ref(&object)).unwrap();
+    fn add_later(&self, contents: &[u8]) -> Object {
         std::thread::sleep(Duration::from_millis(10));
-        object
+        self.add(contents)
     }
 
     /// Collects as if it were later.
@@ -43,7 +30,7 @@ fn older(age: Duration) -> GcOptions {
 #[test]
 fn the_least_recently_used_go_first_until_the_rest_fits() {
     let case = Case::new();
-    let [a, b, c] = [b"aaa", b"bbb", b"ccc"].map(|contents| case.add(contents));
+    let [a, b, c] = [b"aaa", b"bbb", b"ccc"].map(|contents| case.add_later(contents));
     // Reading does not say so by itself everywhere; finding does.
     super::super::times::set_accessed_now(&a.path).unwrap();
     let report = case.gc_after(DAY, max(6));
@@ -56,8 +43,8 @@ fn the_least_recently_used_go_first_until_the_rest_fits() {
 #[test]
 fn an_object_s_name_by_md5_goes_with_it() {
     let case = Case::new();
-    case.add(b"aaa");
-    let keep = case.add(b"bbb");
+    case.add_later(b"aaa");
+    let keep = case.add_later(b"bbb");
     case.gc_after(DAY, max(3));
     let mut names = 0;
     walk(&case.cache.root().join(MD5), &mut |_, _| {
@@ -73,7 +60,7 @@ fn an_object_s_name_by_md5_goes_with_it() {
 #[test]
 fn what_was_used_within_two_hours_stays_whatever_is_asked() {
     let case = Case::new();
-    let object = case.add(b"aaa");
+    let object = case.add_later(b"aaa");
     let options = GcOptions { max_size: Some(0), older_than: Some(Duration::ZERO), ..GcOptions::default() };
     assert_eq!(case.gc_after(Duration::from_mins(119), options).removed, 0);
     // A clock that is behind makes nothing old.
@@ -88,7 +75,7 @@ fn what_was_used_within_two_hours_stays_whatever_is_asked() {
 #[test]
 fn age_alone_removes_only_what_is_older() {
     let case = Case::new();
-    case.add(b"aaa");
+    case.add_later(b"aaa");
     assert_eq!(case.gc_after(29 * DAY, older(30 * DAY)).removed, 0);
     assert_eq!(case.gc_after(31 * DAY, older(30 * DAY)).removed, 1);
 }
@@ -96,7 +83,7 @@ fn age_alone_removes_only_what_is_older() {
 #[test]
 fn a_dry_run_says_the_same_and_removes_nothing() {
     let case = Case::new();
-    let object = case.add(b"aaa");
+    let object = case.add_later(b"aaa");
     let dry = case.gc_after(DAY, GcOptions { dry_run: true, ..max(0) });
     assert!(object.path.exists());
     assert_eq!(case.gc_after(DAY, max(0)), dry);
@@ -106,7 +93,7 @@ fn a_dry_run_says_the_same_and_removes_nothing() {
 #[test]
 fn pinned_and_leased_objects_stay() {
     let case = Case::new();
-    let [a, b, c] = [b"aaa", b"bbb", b"ccc"].map(|contents| case.add(contents));
+    let [a, b, c] = [b"aaa", b"bbb", b"ccc"].map(|contents| case.add_later(contents));
     let pin = |contents: &[u8], which: usize| std::iter::once(digests(contents)[which]);
     case.cache.pin(None, Path::new("/data/bag"), pin(b"aaa", 1)).unwrap();
     let lease = case.cache.lease(pin(b"bbb", 0)).unwrap();
@@ -127,7 +114,7 @@ fn pinned_and_leased_objects_stay() {
 #[test]
 fn a_pin_that_can_t_be_read_stops_everything() {
     let case = Case::new();
-    let object = case.add(b"aaa");
+    let object = case.add_later(b"aaa");
     fs_err::create_dir(case.cache.root().join(PINS)).unwrap();
     fs_err::write(case.cache.root().join("pins-1/x.txt"), "nonsense\n").unwrap();
     let options = GcOptions { now: SystemTime::now() + DAY, ..max(0) };
@@ -139,7 +126,7 @@ fn a_pin_that_can_t_be_read_stops_everything() {
 #[test]
 fn a_find_saves_an_object_from_a_collection_that_has_begun() {
     let case = Case::new();
-    let object = case.add(b"aaa");
+    let object = case.add_later(b"aaa");
     let mut entry = case.cache.entries(&NoProgress).unwrap().remove(0);
     entry.used -= Duration::from_hours(3);
     assert!(!case.cache.remove(&entry).unwrap());
@@ -152,7 +139,7 @@ fn nothing_outside_the_cache_s_own_folders_is_touched() {
     let root = case.cache.root();
     // A workspace whose objects are hard links to the cache's, a folder beside, and strangers inside.
     let workspace = ObjectStore::at(&case.folder.path().join("lab/.dbag/objects"));
-    let object = case.add(b"aaa");
+    let object = case.add_later(b"aaa");
     let own = workspace.path(&object.sha256);
     fs_err::create_dir_all(own.parent().unwrap()).unwrap();
     fs_err::hard_link(&object.path, &own).unwrap();

@@ -2,26 +2,7 @@ use std::io::Write;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use testing::{add, digests};
-
-struct Case {
-    folder: tempfile::TempDir,
-    cache: Cache,
-}
-
-impl Case {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&folder.path().join("cache")).unwrap();
-        Self { folder, cache }
-    }
-
-    fn add(&self, contents: &[u8]) -> Object {
-        let object = add(&self.cache, contents);
-        self.cache.stamp_batch(std::slice::from_ref(&object)).unwrap();
-        object
-    }
-}
+use crate::cache::tests::{Case, add, digests};
 
 fn damage(object: &Object, contents: &[u8]) {
     fs_err::remove_file(&object.path).unwrap();

@@ -79,7 +79,7 @@ impl<'p> Assembly<'p> {
     }
 
     /// Says that a block will be written.
-    pub(super) fn expect(&self) {
+    pub(super) fn announce(&self) {
         *lock(&self.pending) += 1;
     }
 

@@ -25,6 +25,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// No server makes dbag wait longer than this between two tries.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// One file at one place.
+pub(super) struct Errand<'t, 'e> {
+    pub(super) wanted: &'t Wanted<'e>,
+    pub(super) url: &'t Url,
+    pub(super) remote: Arc<dyn Remote>,
+}
+
 /// Why one try failed.
 pub(super) enum Miss {
     Transport(TransportError),
@@ -90,6 +97,7 @@ impl<'e> Engine<'e> {
             Ok(remote) => remote,
             Err(error) => return fail(error.reason, None),
         };
+        let errand = Errand { wanted, url, remote };
         // Octets of another place are not added to, but for those of a large file of the same state.
         partly.clear();
         let (mut attempt, mut came) = (0, partly.progress());
@@ -97,7 +105,7 @@ impl<'e> Engine<'e> {
             if let Some(reason) = self.hosts.given_up(url) {
                 return fail(reason, None);
             }
-            let miss = match self.attempt(wanted, url, &remote, partly).await {
+            let miss = match self.attempt(&errand, partly).await {
                 Ok(length) => {
                     self.hosts.succeeded(url);
                     self.options.mirrors.found(self.list, wanted.index, url);
@@ -153,18 +161,12 @@ impl<'e> Engine<'e> {
         }
     }
 
-    async fn attempt(
-        &self,
-        wanted: &Wanted<'e>,
-        url: &Url,
-        remote: &Arc<dyn Remote>,
-        partly: &mut Partly<'e>,
-    ) -> Result<u64, Miss> {
-        tokio::time::sleep(self.hosts.wait(url)).await;
-        if wanted.length.is_some_and(|length| length > SMALL) || partly.assembly.is_some() {
-            self.large(wanted, url, remote, partly).await
+    async fn attempt(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
+        tokio::time::sleep(self.hosts.wait(errand.url)).await;
+        if errand.wanted.length.is_some_and(|length| length > SMALL) || partly.assembly.is_some() {
+            self.large(errand, partly).await
         } else {
-            self.small(wanted, url, remote, partly).await
+            self.small(errand, partly).await
         }
     }
 

@@ -12,15 +12,14 @@ use url::Url;
 
 use super::Engine;
 use super::assembly::Assembly;
-use super::file::{Miss, NEWS, too_long};
+use super::file::{Errand, Miss, NEWS, too_long};
 use super::governor::Permit;
 use super::limit::Pace;
 use super::small::{Partly, check_length, settle};
 use super::writers::{Task, algorithms};
 use crate::bag::{Algorithm, MultiHasher};
-use crate::materialize::list::Wanted;
 use crate::materialize::work::{Origin, RangeSet};
-use crate::transport::{Body, Remote, TransportError, TransportErrorKind};
+use crate::transport::{Body, TransportError, TransportErrorKind};
 
 /// As much is asked for at once.
 const PART: u64 = 16 << 20;
@@ -35,8 +34,7 @@ const ATTEMPTS: u32 = 4;
 
 /// The file and where it comes from, for its ranges.
 struct Large<'a, 'e> {
-    url: &'a Url,
-    remote: &'a Arc<dyn Remote>,
+    errand: &'a Errand<'a, 'e>,
     assembly: Arc<Assembly<'e>>,
     validator: Option<String>,
     total: Option<u64>,
@@ -57,13 +55,8 @@ impl Large<'_, '_> {
 
 impl<'e> Engine<'e> {
     /// Fetches a file of more than `SMALL` octets, or of unknown length; its length.
-    pub(super) async fn large(
-        &self,
-        wanted: &Wanted<'e>,
-        url: &Url,
-        remote: &Arc<dyn Remote>,
-        partly: &mut Partly<'e>,
-    ) -> Result<u64, Miss> {
+    pub(super) async fn large(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
+        let wanted = errand.wanted;
         let assembly = match &partly.assembly {
             Some(assembly) => Arc::clone(assembly),
             None => {
@@ -73,14 +66,13 @@ impl<'e> Engine<'e> {
             }
         };
         let permit = self.connection().await;
-        let (body, asked) = self.first(wanted, url, remote, &assembly).await?;
-        let origin = Origin { url: name(url), validator: body.validator.clone(), length: body.total };
+        let (body, asked) = self.first(errand, &assembly).await?;
+        let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
         let good = assembly.begin(origin).map_err(Miss::Disk)?;
         let resumed = good.total();
         self.progress.bytes(resumed);
         let large = Large {
-            url,
-            remote,
+            errand,
             assembly: Arc::clone(&assembly),
             validator: body.validator.clone(),
             total: body.total,
@@ -116,11 +108,10 @@ impl<'e> Engine<'e> {
     /// The first answer, which tells what the file is, and the range that was asked for.
     async fn first(
         &self,
-        wanted: &Wanted<'e>,
-        url: &Url,
-        remote: &Arc<dyn Remote>,
+        errand: &Errand<'_, 'e>,
         assembly: &Assembly<'e>,
     ) -> Result<(Body, Range<u64>), Miss> {
+        let Errand { wanted, url, remote } = errand;
         let known = assembly.origin().filter(|origin| origin.url == name(url));
         let all = 0..wanted.length.unwrap_or(u64::MAX);
         let hole = known.and_then(|_| assembly.first_hole(all.end)).unwrap_or(all);
@@ -196,7 +187,7 @@ impl<'e> Engine<'e> {
             let before = at;
             let answer = match body.take() {
                 Some(body) => Ok(body),
-                None => self.ask(large.remote, Some(at..range.end)).await,
+                None => self.ask(&large.errand.remote, Some(at..range.end)).await,
             };
             let done = match answer {
                 Ok(body) if !body.ranged || body.start != at || body.validator != large.validator => {
@@ -243,7 +234,7 @@ impl<'e> Engine<'e> {
             let mut block = Vec::with_capacity(BLOCK);
             let begun = Instant::now();
             let ended = loop {
-                match self.next(&mut body.chunks, &mut pace, large.url).await {
+                match self.next(&mut body.chunks, &mut pace, large.errand.url).await {
                     Ok(Some(chunk)) => block.extend_from_slice(&chunk),
                     Ok(None) => break Ok(true),
                     Err(error) => break Err(error),
@@ -260,7 +251,7 @@ impl<'e> Engine<'e> {
             }
             // What came before a break is good.
             if !block.is_empty() {
-                large.assembly.expect();
+                large.assembly.announce();
                 let assembly = Arc::clone(&large.assembly);
                 self.queue.push(Task::Write { assembly, at: start, octets: block, _memory: memory });
             }

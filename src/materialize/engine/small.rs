@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use url::Url;
-
 use super::assembly::Assembly;
-use super::file::{Miss, too_long, wrong_digest, wrong_length};
+use super::file::{Errand, Miss, too_long, wrong_digest, wrong_length};
 use super::limit::Pace;
 use super::writers::{Store, Task, Verdict};
 use super::{Engine, PIECE, SMALL};
 use crate::materialize::list::Wanted;
-use crate::transport::{Body, Remote};
+use crate::transport::Body;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// What tries so far have brought of a file from one place.
 #[derive(Default)]
@@ -50,17 +48,12 @@ impl Partly<'_> {
 
 impl<'e> Engine<'e> {
     /// Fetches a file of at most `SMALL` octets; its length.
-    pub(super) async fn small(
-        &self,
-        wanted: &Wanted<'e>,
-        url: &Url,
-        remote: &Arc<dyn Remote>,
-        partly: &mut Partly<'e>,
-    ) -> Result<u64, Miss> {
+    pub(super) async fn small(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
+        let wanted = errand.wanted;
         // The connection first: whoever waits for memory with one in hand waits only for the disk.
         let permit = self.connection().await;
         let memory = self.memory(wanted.length.unwrap_or(SMALL)).await?;
-        let received = self.receive(wanted, url, remote, partly).await;
+        let received = self.receive(errand, partly).await;
         // What is left needs no connection.
         drop(permit);
         match received {
@@ -68,7 +61,7 @@ impl<'e> Engine<'e> {
             Ok(false) => {
                 drop(memory);
                 partly.clear();
-                return self.large(wanted, url, remote, partly).await;
+                return self.large(errand, partly).await;
             }
             Err(miss) => {
                 if partly.validator.is_none() {
@@ -90,13 +83,8 @@ impl<'e> Engine<'e> {
     }
 
     /// Asks for what is not there yet and takes it in; false where it is too large for memory.
-    async fn receive(
-        &self,
-        wanted: &Wanted<'e>,
-        url: &Url,
-        remote: &Arc<dyn Remote>,
-        partly: &mut Partly<'e>,
-    ) -> Result<bool, Miss> {
+    async fn receive(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<bool, Miss> {
+        let Errand { wanted, url, remote } = errand;
         let there = partly.octets.len() as u64;
         let rest = wanted.length.filter(|length| there > 0 && there < *length);
         let body = self.ask(remote, rest.map(|length| there..length)).await?;
