@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::engine::{EngineOptions, Outcome, run};
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
-use super::open::{is_malformed, is_tag, open};
+use super::open::{is_malformed, is_tag, open, shown};
 use super::packing::pack;
 use super::place::{FolderPlace, Place, is_stamped, restore, stamp_digest, unpack};
 use super::report::{Failure, MaterializeReport};
@@ -96,7 +96,7 @@ pub fn materialize(
     let opened = open(from, options.to.as_deref(), &options.limits, &options.transport, progress)?;
     if opened.is_malformed() {
         let findings = opened.bag.findings().to_vec();
-        return Ok(MaterializeReport { findings, ..report(Path::new(from), &opened.bag) });
+        return Ok(MaterializeReport { findings, ..report(Path::new(&shown(from)), &opened.bag) });
     }
     options.selection.check(&opened.bag)?;
     let fetch = Fetch { options, mirrors: &mirrors, progress };

@@ -120,6 +120,9 @@ impl<'m> Mirrors<'m> {
 
     /// Notes which of a mirror's ways was right.
     pub(super) fn found(&self, list: &WantedList<'_>, index: usize, url: &Url) {
+        if self.mirrors.is_empty() {
+            return;
+        }
         let wanted = list.get(index);
         let names = Names::of(list, &wanted);
         for (mirror, way) in self.mirrors.iter().zip(&self.ways) {

@@ -40,6 +40,11 @@ pub(super) fn open(
     Ok(Opened { bag, path: downloaded.path.clone(), _downloaded: Some(downloaded) })
 }
 
+/// A bag's name for people: a URL without its secrets, a path as it is.
+pub(super) fn shown(from: &str) -> String {
+    if from.contains("://") { redacted_text(from) } else { from.to_owned() }
+}
+
 impl Opened {
     /// Whether its own description is too broken to act on.
     pub(super) fn is_malformed(&self) -> bool {

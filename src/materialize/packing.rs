@@ -10,7 +10,7 @@ use super::place::{PackPlace, Place};
 use super::report::MaterializeReport;
 use super::work::{Claims, Owner};
 use super::{MaterializeError, spoilt};
-use crate::bag::{BagFile, Progress, Severity, VerifyOptions, verify};
+use crate::bag::{BagFile, Finding, Progress, Severity, VerifyOptions, verify};
 
 /// Makes the archive `out` of a bag.
 pub(super) fn pack(
@@ -32,15 +32,18 @@ pub(super) fn pack(
         let file = list.file(index).0;
         bag.stored(file).is_none() || !is_right(&file)
     });
-    let is_wanted = |finding: &crate::bag::Finding| {
-        list.indices().any(|index| list.file(index).0.path().to_string() == finding.place)
+    let is_error = |finding: &&Finding| finding.code.severity() == Severity::Error;
+    // What is wrong and can be fetched is no obstacle.
+    let wanted: HashSet<String> = if findings.iter().any(|finding| is_error(&finding)) {
+        list.indices().map(|index| list.file(index).0.path().to_string()).collect()
+    } else {
+        HashSet::new()
     };
-    let is_error = |finding: &&crate::bag::Finding| finding.code.severity() == Severity::Error;
     let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag) };
     let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
     report.left_files = absent.saturating_sub(list.len() as u64);
     report.present_files -= absent.max(list.len() as u64);
-    if findings.iter().filter(is_error).any(|finding| !is_wanted(finding)) {
+    if findings.iter().filter(is_error).any(|finding| !wanted.contains(&finding.place)) {
         report.findings = findings;
         return Ok(report);
     }

@@ -10,7 +10,7 @@ use url::Url;
 use super::MaterializeError;
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
-use super::open::open;
+use super::open::{open, shown};
 use super::report::Failure;
 use super::select::Selection;
 use super::shard::assign;
@@ -152,7 +152,7 @@ pub fn plan(from: &str, options: &PlanOptions, progress: &dyn Progress) -> Resul
     let bag = there.as_ref().unwrap_or(&opened.bag);
     options.selection.check(&opened.bag)?;
     let mut plan = Plan {
-        bag: redacted_text(from),
+        bag: shown(from),
         payload_files: bag.payload_count(),
         findings: opened.bag.findings().to_vec(),
         inodes: inodes(bag),

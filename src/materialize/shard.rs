@@ -47,6 +47,9 @@ const VARIABLES: [(&str, &str, Option<&str>); 5] = [
     ("SLURM_PROCID", "SLURM_NTASKS", None),
 ];
 
+/// How far the numbers of a SLURM array's tasks are apart.
+const ARRAY_STEP: &str = "SLURM_ARRAY_TASK_STEP";
+
 impl Shard {
     /// The share `index`, from 0, of `count`; `None` where there is no such one.
     #[must_use]
@@ -61,8 +64,12 @@ impl Shard {
         for (index, count, least) in VARIABLES {
             let (Some(index_text), Some(count_text)) = (variable(index), variable(count)) else { continue };
             let parse = || -> Option<Self> {
-                let least = least.and_then(variable).map_or(Some(0), |least| least.parse().ok())?;
-                Self::new(index_text.parse::<u32>().ok()?.checked_sub(least)?, count_text.parse().ok()?)
+                let number = |name: Option<&str>, absent| {
+                    name.and_then(variable).map_or(Some(absent), |text| text.parse::<u32>().ok())
+                };
+                let from_least = index_text.parse::<u32>().ok()?.checked_sub(number(least, 0)?)?;
+                let step = number(least.map(|_| ARRAY_STEP), 1)?;
+                Self::new(from_least.checked_div(step)?, count_text.parse().ok()?)
             };
             match parse() {
                 Some(shard) if shard.count > 1 => return Ok(shard),
@@ -157,6 +164,14 @@ mod tests {
         let array =
             [("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_COUNT", "8"), ("SLURM_ARRAY_TASK_MIN", "1")];
         assert_eq!(auto(&array), Ok(Shard { index: 2, count: 8 }));
+        // `--array=10-20:5`
+        let strided = [
+            ("SLURM_ARRAY_TASK_ID", "20"),
+            ("SLURM_ARRAY_TASK_COUNT", "3"),
+            ("SLURM_ARRAY_TASK_MIN", "10"),
+            ("SLURM_ARRAY_TASK_STEP", "5"),
+        ];
+        assert_eq!(auto(&strided), Ok(Shard { index: 2, count: 3 }));
         // An array task has a step of its own, of one task.
         assert_eq!(
             auto(&[&array[..], &[("SLURM_PROCID", "0"), ("SLURM_NTASKS", "1")]].concat()),

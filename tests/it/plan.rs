@@ -245,3 +245,48 @@ fn files_come_from_a_mirror() {
     assert!(case.server.requests().is_empty());
     assert_eq!(case.there("out").len(), FILES.len());
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_cleanly_and_the_next_run_goes_on() {
+    let case = Case::new();
+    let slow = Server::with(|request| {
+        let number: usize = request.path.trim_start_matches("/f/").parse().unwrap();
+        Reply::file(body(number), Some("v1")).drip(8 << 10, std::time::Duration::from_millis(20))
+    });
+    let mut bag = HandBag::new("1.0", &[]);
+    for (number, (path, length)) in FILES.iter().enumerate() {
+        bag = bag
+            .add("manifest-sha256.txt", &format!("{}  {path}\n", hex_sha256(&body(number))))
+            .add("fetch.txt", &format!("{}/f/{number}\t{length}\t{path}\n", slow.url()));
+    }
+    bag.write(&case.sandbox.path("slow"));
+    let mut command = case.sandbox.command(&["materialize", "slow", "--connections", "2"]);
+    command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output: crate::support::Output = child.wait_with_output().unwrap().into();
+    let output = output.expect(4);
+    assert!(output.stderr.contains("interrupted") && output.stderr.contains("same command"), "{output:?}");
+    assert!(!case.there("slow").is_empty(), "what was whole stays");
+    case.sandbox.dbag(&["materialize", "slow"]).expect(0);
+    assert_eq!(case.there("slow").len(), FILES.len());
+}
+
+#[test]
+fn a_rate_is_kept_and_progress_told() {
+    let case = Case::new();
+    let began = std::time::Instant::now();
+    let output = case
+        .sandbox
+        .dbag(&["materialize", "bag.zip", "--to", "out", "--limit-rate", "2MB", "--progress", "json"])
+        .expect(0);
+    let seconds = began.elapsed().as_secs_f64();
+    // 5.1 MB at 2 MB a second.
+    assert!(seconds > 2.0, "{seconds}");
+    let last: serde_json::Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((last["progress"].as_str(), last["files"].as_u64()), (Some("fetching"), Some(6)));
+    assert_eq!((last["bytes"].as_u64(), last["retries"].as_u64()), (Some(5_102_310), Some(0)));
+}
