@@ -382,8 +382,8 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
     (report.cached_files, report.cached_bytes) = outcome.linked;
     report.present_files += outcome.present;
     report.retries = outcome.retries;
-    report.failed_files = outcome.failed.len() as u64;
-    report.failures = outcome.failed.values().flatten().cloned().collect();
+    report.failed_files = outcome.failed;
+    report.failures = outcome.failures.values().cloned().collect();
 }
 
 /// Why a bag is not finished: the files that are not there.

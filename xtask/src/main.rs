@@ -12,7 +12,7 @@ Chores of the dbag repository:
   cargo xtask test [ARGS]             every test, with the Python peers that they need (ARGS go to cargo test)
   cargo xtask bench verify            dbag verify beside bdbag, bagit.py and openssl (10 GB in target/bench)
   cargo xtask bench verify-scale      how its time and memory grow with the number of files; draws the plot
-  cargo xtask bench materialize       dbag materialize beside bdbag (needs nginx)
+  cargo xtask bench materialize       dbag materialize beside bdbag, curl and openssl (needs nginx, curl)
   cargo xtask docs                    write docs/cli.md anew
 ";
 

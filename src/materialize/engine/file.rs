@@ -67,8 +67,10 @@ impl<'e> Engine<'e> {
             Err(End::Stopped) => {}
             Err(End::Failed(failure)) => {
                 let mut outcome = self.lock();
-                let kept = outcome.failed.len() < FAILURES;
-                outcome.failed.insert(index, kept.then_some(failure));
+                outcome.failed += 1;
+                if outcome.failures.len() < FAILURES {
+                    outcome.failures.insert(index, failure);
+                }
             }
         }
     }

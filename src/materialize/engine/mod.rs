@@ -75,8 +75,10 @@ pub(super) struct Outcome {
     pub(super) present: u64,
     /// Times that something was asked for again.
     pub(super) retries: u64,
-    /// The indices of files that could not be had.
-    pub(super) failed: BTreeMap<usize, Option<Failure>>,
+    /// Files that could not be had.
+    pub(super) failed: u64,
+    /// Why, by the file's index; of very many some.
+    pub(super) failures: BTreeMap<usize, Failure>,
     /// The work was stopped on request.
     pub(super) stopped: bool,
 }
