@@ -140,27 +140,6 @@ impl Folder {
         }
         file.persist(path).map(drop).map_err(|error| named(&error.error, path))
     }
-
-    /// Makes a symbolic link, in place of whatever is there.
-    #[cfg(unix)]
-    pub(super) fn make_link(&self, target: &Path, path: &Path) -> io::Result<()> {
-        use fs_err::os::unix::fs::symlink;
-        match symlink(target, path) {
-            Err(error) if is_absence(&error) => {
-                path.parent().map_or(Ok(()), |folder| self.make(folder))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other,
-        }
-        let folder = path.parent().unwrap_or(&self.root);
-        let link = tempfile::Builder::new().prefix(NEW).make_in(folder, |new| symlink(target, new))?;
-        link.persist(path).map(drop).map_err(|error| named(&error.error, path))
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn make_link(&self, _target: &Path, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
 
 /// What stands for a path in a file's name: the SHA-256 of its octets.

@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use super::folder::NEW;
 use super::lease::{LEASES, finished_files, is_live, read_digests};
+use super::md5::{MD5, parse};
 use super::pins::PINS;
-use super::store::{ASIDE, MD5, WORK, is_absence};
+use super::store::{ASIDE, WORK, is_absence};
 use super::survey::{Entry, Key, key, walk};
 use super::times::{changed, used};
 use super::{Cache, CacheError};
@@ -114,7 +115,7 @@ impl Cache {
             progress.bytes(entry.length);
         }
         progress.end();
-        if report.removed > 0 && !options.dry_run {
+        if !options.dry_run {
             self.remove_idle_names(options.now)?;
         }
         self.tidy(options, &mut report)?;
@@ -155,13 +156,16 @@ impl Cache {
         Ok(kept)
     }
 
-    /// Removes the links by MD5 that lead to no object.
+    /// Removes the names by MD5 of objects that are gone. Until then they take the object's room.
     fn remove_idle_names(&self, now: SystemTime) -> io::Result<()> {
         walk(&self.folder.path(MD5), &mut |path, metadata| {
-            let is_idle = if is_new(path) {
-                is_older(metadata, now, LEFTOVER_AGE)
-            } else {
-                fs_err::metadata(path).is_err_and(|error| is_absence(&error))
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_idle = match parse(name) {
+                Some((_, sha256)) => match fs_err::symlink_metadata(self.object_path(&sha256)) {
+                    Ok(object) => !is_same_file(&object, metadata),
+                    Err(error) => is_absence(&error),
+                },
+                None => is_older(metadata, now, LEFTOVER_AGE),
             };
             if is_idle { remove_if_there(path) } else { Ok(()) }
         })
@@ -245,6 +249,19 @@ fn read_unless_gone(path: &Path, each: &mut dyn FnMut(Digest)) -> io::Result<()>
 
 fn is_new(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(NEW.as_bytes()))
+}
+
+/// Whether both are names of one file. One that was put aside and fetched again is another.
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        one.ino() == other.ino()
+    }
+    #[cfg(not(unix))]
+    {
+        one.len() == other.len() && one.modified().ok() == other.modified().ok()
+    }
 }
 
 fn is_older(metadata: &Metadata, now: SystemTime, age: Duration) -> bool {

@@ -12,6 +12,7 @@ mod folder;
 mod gc;
 mod lease;
 mod link;
+mod md5;
 mod objects;
 mod pins;
 mod receipts;

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
 use super::folder::Folder;
+use super::md5::Md5Names;
 use super::objects::{ObjectStore, hash_file, readable_by_all};
 use super::stamp::{Stamp, is_same, stamp_unchanged};
 use super::times::{set_accessed_now, sync_file_system, used};
@@ -15,7 +15,6 @@ use super::{CacheError, stamp};
 use crate::bag::{Algorithm, Digest, NoProgress};
 
 pub(super) const OBJECTS: &str = "objects-1";
-pub(super) const MD5: &str = "md5-1";
 pub(super) const WORK: &str = "work-1";
 pub(super) const ASIDE: &str = "aside-1";
 
@@ -29,7 +28,7 @@ const FRESH: Duration = Duration::from_hours(1);
 /// <cache>/
 ///   format              the line "dbag cache 1"
 ///   objects-1/ab/abcd…  a file by its SHA-256, mode 0444
-///   md5-1/cd/cdef…      a symbolic link to the object with that MD5: ../../objects-1/ab/abcd…
+///   md5-1/cd/cdef…-abcd…  a hard link to the object with that MD5 and SHA-256
 ///   work-1/             files under way
 ///   aside-1/            damaged files, put aside by rename
 ///   bags-1/….json       bags known on this machine
@@ -43,8 +42,7 @@ const FRESH: Duration = Duration::from_hours(1);
 pub struct Cache {
     pub(super) folder: Folder,
     objects: ObjectStore,
-    /// The file system has no symbolic links; not asked again.
-    no_links: AtomicBool,
+    names: Md5Names,
 }
 
 /// A file in the cache.
@@ -64,7 +62,7 @@ impl Cache {
     pub fn open(root: &Path) -> Result<Self, CacheError> {
         let folder = Folder::open(root)?;
         let objects = ObjectStore::at(&folder.path(OBJECTS));
-        Ok(Self { folder, objects, no_links: AtomicBool::new(false) })
+        Ok(Self { folder, objects, names: Md5Names::new() })
     }
 
     /// The cache's folder.
@@ -105,7 +103,7 @@ impl Cache {
             self.folder.persist(file, &object.path)?;
         }
         if let Some(md5) = md5 {
-            self.name_by_md5(md5, sha256)?;
+            self.names.add(&self.folder, &object.path, md5, sha256)?;
         }
         Ok(object)
     }
@@ -123,38 +121,10 @@ impl Cache {
         Ok(())
     }
 
-    fn md5_path(&self, md5: &Digest) -> PathBuf {
-        self.folder.path(MD5).join(ObjectStore::relative(md5))
-    }
-
-    /// Makes an object be found by its MD5 too.
-    fn name_by_md5(&self, md5: &Digest, sha256: &Digest) -> io::Result<()> {
-        let path = self.md5_path(md5);
-        if self.no_links.load(Ordering::Relaxed) || self.by_md5(md5) == Some(*sha256) {
-            return Ok(());
-        }
-        let target = Path::new("../..").join(OBJECTS).join(ObjectStore::relative(sha256));
-        match self.folder.make_link(&target, &path) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::Unsupported
-                        | io::ErrorKind::PermissionDenied
-                        | io::ErrorKind::InvalidInput
-                ) =>
-            {
-                self.no_links.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
     /// The SHA-256 of the object with this MD5, if one was named so; whether it is there still is another question.
     #[must_use]
     pub fn by_md5(&self, md5: &Digest) -> Option<Digest> {
-        let target = fs_err::read_link(self.md5_path(md5)).ok()?;
-        Digest::parse(Algorithm::Sha256, target.file_name()?.to_str()?).ok()
+        self.names.get(&self.folder, md5)
     }
 
     /// Whether a file is probably there: by its name and length alone, with nothing hashed or noted.

@@ -9,9 +9,10 @@ use rayon::prelude::*;
 
 use super::bags::BAGS;
 use super::lease::{LEASES, finished_files};
+use super::md5::MD5;
 use super::pins::PINS;
 use super::receipts;
-use super::store::{ASIDE, MD5, OBJECTS, WORK, is_absence};
+use super::store::{ASIDE, OBJECTS, WORK, is_absence};
 use super::times::used;
 use super::{Cache, CacheError};
 use crate::bag::{Algorithm, Digest, Progress, with_pool};
@@ -117,7 +118,8 @@ impl Cache {
             let mut sum = Usage { kind, files: 0, bytes: 0 };
             walk(&self.folder.path(folder), &mut |_, metadata| {
                 sum.files += 1;
-                sum.bytes += if metadata.is_file() { metadata.len() } else { 0 };
+                // A name is a link to an object, which is counted.
+                sum.bytes += if metadata.is_file() && folder != MD5 { metadata.len() } else { 0 };
                 Ok(())
             })?;
             usage.push(sum);

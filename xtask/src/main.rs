@@ -12,7 +12,8 @@ Chores of the dbag repository:
   cargo xtask test [ARGS]             every test, with the Python peers that they need (ARGS go to cargo test)
   cargo xtask bench verify            dbag verify beside bdbag, bagit.py and openssl (10 GB in target/bench)
   cargo xtask bench verify-scale      how its time and memory grow with the number of files; draws the plot
-  cargo xtask bench materialize       dbag materialize beside bdbag, curl and openssl (needs nginx, curl)
+  cargo xtask bench materialize [PART]  dbag materialize beside bdbag, curl and openssl (needs nginx, curl);
+                                      PART: small, large, again, slow-line
   cargo xtask docs                    write docs/cli.md anew
 ";
 
@@ -23,7 +24,9 @@ fn main() -> ExitCode {
         ["test", more @ ..] => test(more),
         ["bench", "verify"] => make_venv().and_then(|venv| bench::verify::bench(&root(), &venv)),
         ["bench", "verify-scale"] => make_venv().and_then(|venv| bench::verify::scale(&root(), &venv)),
-        ["bench", "materialize"] => make_venv().and_then(|venv| bench::materialize::bench(&root(), &venv)),
+        ["bench", "materialize", part @ ..] if part.len() <= 1 => {
+            make_venv().and_then(|venv| bench::materialize::bench(&root(), &venv, part.first().copied()))
+        }
         ["docs"] => run(cargo(&["test", "--release", "--test", "it", "docs::the_command_reference"])
             .env("DBAG_BLESS", "1")),
         _ => {

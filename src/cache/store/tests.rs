@@ -97,19 +97,6 @@ fn a_listed_digest_that_contradicts_the_sha256_finds_nothing_and_harms_nothing()
 
 #[cfg(unix)]
 #[test]
-fn a_link_by_md5_leads_nowhere_but_to_objects() {
-    let case = Case::new();
-    case.add(b"abc");
-    let secret = case.folder.path().join("secret");
-    fs_err::write(&secret, "secret").unwrap();
-    let [md5, _] = digests(b"secret");
-    let link = case.cache.md5_path(&md5);
-    case.cache.folder.make_link(&secret, &link).unwrap();
-    assert_eq!(case.cache.find(&[md5], None).unwrap(), None);
-}
-
-#[cfg(unix)]
-#[test]
 fn an_object_that_is_a_symbolic_link_is_put_aside() {
     let case = Case::new();
     let object = case.add(b"abc");

@@ -24,16 +24,27 @@ const LARGE: Payload = Payload { files: 4, length: 600_000_000, algorithms: SHA2
 const MANY: Payload = Payload { files: 100_000, length: 1_000, algorithms: SHA256 };
 
 /// Compares `dbag materialize` (which verifies) with bdbag on small files, with curl and openssl on large ones, with itself
-/// where there is nothing to do or all is in the cache, and with one request after the other on a slow line.
-pub fn bench(root: &Path, venv: &Path) -> Result<(), String> {
+/// where there is nothing to do or all is in the cache, and with one request after the other on a slow line. A part of
+/// it by name: `small`, `large`, `again`, `slow-line`.
+pub fn bench(root: &Path, venv: &Path, part: Option<&str>) -> Result<(), String> {
     build(root)?;
     let folder = root.join("target/bench/materialize");
     let dbag = root.join("target/release/dbag");
     super::header();
-    small(&folder, &dbag, &venv.join("bin/bdbag"))?;
-    large(&folder, &dbag)?;
-    again(&folder, &dbag)?;
-    slow_line(&folder, &dbag)
+    let chosen = |name| part.is_none_or(|part| part == name);
+    if chosen("small") {
+        small(&folder, &dbag, &venv.join("bin/bdbag"))?;
+    }
+    if chosen("large") {
+        large(&folder, &dbag)?;
+    }
+    if chosen("again") {
+        again(&folder, &dbag)?;
+    }
+    if chosen("slow-line") {
+        slow_line(&folder, &dbag)?;
+    }
+    Ok(())
 }
 
 /// The server of a payload, its holey bag, and fresh copies of it.
