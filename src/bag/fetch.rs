@@ -5,6 +5,7 @@ use std::io::Read;
 use super::manifest::{ENOUGH, Note, Reading, note_at, text_of, too_many, unreadable};
 use super::names::FileId;
 use super::text::Lines;
+use super::urls::{FetchUrl, Urls};
 use super::{BagPath, Code, Finding, PathRef, path};
 
 /// A line to be written.
@@ -23,20 +24,14 @@ impl Remote {
     }
 }
 
-/// The lines of a `fetch.txt`, in order. Several for one file are kept: mirrors. There may be millions, so the URLs
-/// lie end to end in one string.
+/// The lines of a `fetch.txt`, in order. Several for one file are kept: mirrors.
 #[derive(Default)]
 pub(super) struct FetchList {
-    urls: String,
-    lines: Vec<Line>,
-    /// By file, the length that its first line says.
+    urls: Urls,
+    /// By line.
+    files: Vec<FileId>,
+    /// By file, the length that its lines say.
     lengths: Vec<u64>,
-}
-
-struct Line {
-    file: FileId,
-    length: u64,
-    url_end: usize,
 }
 
 /// The length of a file whose line says none, and of one that has no line.
@@ -62,25 +57,23 @@ impl RemoteLength {
 
 impl FetchList {
     pub(super) fn len(&self) -> usize {
-        self.lines.len()
+        self.files.len()
     }
 
-    /// The file, URL and length in octets, if said, of each line.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, &str, Option<u64>)> {
-        let mut start = 0;
-        self.lines.iter().map(move |line| {
-            let url = &self.urls[std::mem::replace(&mut start, line.url_end)..line.url_end];
-            (line.file, url, Some(line.length).filter(|length| *length != UNSAID))
-        })
+    /// The file, its URL and its length in octets, if said, of each line.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, FetchUrl<'_>, Option<u64>)> {
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     /// The same of one line.
-    pub(super) fn get(&self, index: usize) -> Option<(FileId, &str, Option<u64>)> {
-        let line = self.lines.get(index)?;
-        let start =
-            index.checked_sub(1).and_then(|before| self.lines.get(before)).map_or(0, |line| line.url_end);
-        let length = Some(line.length).filter(|length| *length != UNSAID);
-        Some((line.file, &self.urls[start..line.url_end], length))
+    pub(super) fn get(&self, index: usize) -> Option<(FileId, FetchUrl<'_>, Option<u64>)> {
+        let file = *self.files.get(index)?;
+        Some((file, self.urls.get(index), self.length_of(file).and_then(RemoteLength::octets)))
+    }
+
+    /// The files of the lines.
+    pub(super) fn files(&self) -> impl Iterator<Item = FileId> {
+        self.files.iter().copied()
     }
 
     /// What is said of a file's length, if it has a line.
@@ -159,10 +152,12 @@ impl FetchList {
             let message = format!("{path} is not below data/, where fetched files go");
             return Err((Code::UnsafePath, message));
         }
-        let last = self.lines.last().map(|line| line.file);
+        let last = self.files.last().copied();
         let file = reading.names.insert_after(last, path).map_err(|e| bad(&e.to_string()))?;
-        self.urls.push_str(url);
-        self.lines.push(Line { file, length, url_end: self.urls.len() });
+        if !self.urls.push(url) {
+            return Err(bad("there are more than 4 GiB of URLs"));
+        }
+        self.files.push(file);
         self.set_length(file, length).map_or(Ok(()), |other| {
             let message =
                 format!("{} has {length} bytes here, and {other} in another line", reading.names.get(file));
@@ -187,7 +182,7 @@ mod tests {
         let list = FetchList::parse(text.as_bytes(), &mut reading, &mut findings);
         let entries = list
             .iter()
-            .map(|(file, url, length)| (url.to_owned(), length, names.get(file).as_str().to_owned()))
+            .map(|(file, url, length)| (url.to_string(), length, names.get(file).as_str().to_owned()))
             .collect();
         (entries, findings.iter().map(|f| f.code.as_str()).collect())
     }

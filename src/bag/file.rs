@@ -5,6 +5,7 @@ use std::io;
 
 use super::container::{Body, Place};
 use super::names::FileId;
+use super::urls::FetchUrl;
 use super::{Bag, Digest, PathRef};
 
 /// A file of a bag: there, listed, or both.
@@ -84,7 +85,7 @@ pub struct FetchEntry<'b> {
     /// Where it goes.
     pub file: BagFile<'b>,
     /// Where it is, as written.
-    pub url: &'b str,
+    pub url: FetchUrl<'b>,
     /// Its length in octets, if the line says one.
     pub length: Option<u64>,
 }

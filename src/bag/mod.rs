@@ -18,6 +18,7 @@ mod pool;
 mod reader;
 mod tagfile;
 mod text;
+mod urls;
 mod verify;
 mod writer;
 
@@ -37,6 +38,7 @@ pub use path::{BagPath, PathError, PathRef};
 pub(crate) use pool::with_pool;
 pub use reader::Bag;
 pub use tagfile::BagInfo;
+pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
 pub(crate) use verify::{check_oxum, verify_unknown};
 pub use writer::{BagWriter, Compression};

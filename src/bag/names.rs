@@ -35,23 +35,8 @@ pub struct TooManyNames;
 pub struct Names {
     text: String,
     ends: Vec<u32>,
-    numbers: HashTable<Slot>,
+    numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
-}
-
-/// A number, and a part of its name's hash, so that a table can grow without a look at the names: they lie all over
-/// memory, and waiting for it would be most of the work.
-#[derive(Clone, Copy)]
-struct Slot {
-    hash: u32,
-    number: u32,
-}
-
-impl Slot {
-    /// Spreads the 32 bits that are kept over the 64 that a table wants.
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
 }
 
 impl Names {
@@ -65,32 +50,39 @@ impl Names {
         PathRef::stored(name(&self.text, &self.ends, id.0))
     }
 
-    #[allow(clippy::cast_possible_truncation)]
-    fn hash(&self, name: &str) -> u32 {
-        self.hasher.hash_one(name) as u32
-    }
-
     /// The number of a name.
     pub(super) fn find(&self, wanted: &str) -> Option<FileId> {
-        let hash = self.hash(wanted);
-        let same = |slot: &Slot| slot.hash == hash && name(&self.text, &self.ends, slot.number) == wanted;
-        self.numbers.find(Slot::spread(hash), same).map(|slot| FileId(slot.number))
+        let same = |number: &u32| name(&self.text, &self.ends, *number) == wanted;
+        self.numbers.find(self.hasher.hash_one(wanted), same).copied().map(FileId)
     }
 
     /// The number of a name, given now if it has none yet; whether that was so.
     pub(super) fn insert(&mut self, path: PathRef<'_>) -> Result<(FileId, bool), TooManyNames> {
-        let hash = self.hash(path.as_str());
-        let Self { text, ends, numbers, .. } = self;
-        let same = |slot: &Slot| slot.hash == hash && name(text, ends, slot.number) == path.as_str();
-        if let Some(slot) = numbers.find(Slot::spread(hash), same) {
-            return Ok((FileId(slot.number), false));
+        if let Some(id) = self.find(path.as_str()) {
+            return Ok((id, false));
         }
-        let end = u32::try_from(text.len() + path.as_str().len()).map_err(|_| TooManyNames)?;
-        let number = u32::try_from(ends.len()).map_err(|_| TooManyNames)?;
-        text.push_str(path.as_str());
-        ends.push(end);
-        numbers.insert_unique(Slot::spread(hash), Slot { hash, number }, |slot| Slot::spread(slot.hash));
+        if self.numbers.len() == self.numbers.capacity() {
+            self.grow();
+        }
+        let end = u32::try_from(self.text.len() + path.as_str().len()).map_err(|_| TooManyNames)?;
+        let number = u32::try_from(self.ends.len()).map_err(|_| TooManyNames)?;
+        self.text.push_str(path.as_str());
+        self.ends.push(end);
+        let Self { text, ends, numbers, hasher } = self;
+        let hash = |number: &u32| hasher.hash_one(name(text, ends, *number));
+        numbers.insert_unique(hasher.hash_one(path.as_str()), number, hash);
         Ok((FileId(number), true))
+    }
+
+    /// Makes room for twice as many numbers. A table that grows by itself would look at the names in no order, all over
+    /// memory, and waiting for it would be most of the work; here they are read from start to end.
+    fn grow(&mut self) {
+        let mut numbers = HashTable::with_capacity((self.len() * 2).max(64));
+        for id in self.ids() {
+            let hash = self.hasher.hash_one(name(&self.text, &self.ends, id.0));
+            numbers.insert_unique(hash, id.0, |_| unreachable!("there is room for all"));
+        }
+        self.numbers = numbers;
     }
 
     /// The same as [`Names::insert`], quicker where `path` is the name after `before`: manifests list files in much

@@ -219,7 +219,7 @@ impl Bag {
             self.check_every_manifest(&mut findings);
         }
         self.check_tag_manifests(read, &mut findings);
-        for (file, _, _) in self.fetch.iter() {
+        for file in self.fetch.files() {
             if !self.columns.iter().any(|column| column.lists(file)) {
                 let message = "fetch.txt names it, but no manifest lists it";
                 findings.push(Finding::new(Code::FetchNotInManifest, self.names.get(file), message));
@@ -306,7 +306,12 @@ impl Bag {
 
     /// The listed files that `fetch.txt` names, each once.
     pub(crate) fn fetch_files(&self) -> impl Iterator<Item = BagFile<'_>> {
-        self.payload().filter(|file| self.remote_length(*file).is_some())
+        self.payload().filter(|file| self.is_remote(*file))
+    }
+
+    /// Whether `fetch.txt` names a file.
+    pub(crate) fn is_remote(&self, file: BagFile<'_>) -> bool {
+        self.remote_length(file).is_some()
     }
 
     /// Whether there is a `fetch.txt` that names a file.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::engine::{EngineOptions, Outcome, run};
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
-use super::open::{is_malformed, is_tag, open, shown};
+use super::open::{Opened, is_malformed, is_tag, open, shown};
 use super::packing::pack;
 use super::place::{FolderPlace, Place, is_stamped, restore, stamp_digest, unpack};
 use super::report::{Failure, MaterializeReport};
@@ -104,7 +104,16 @@ pub fn materialize(
         return pack(&opened, out, options, &fetch, progress);
     }
     let root = unpack(&opened.bag, &opened.path, options, progress)?;
-    Work { root: &root, original: &opened.bag, options, fetch: &fetch, progress }.materialize()
+    let in_place = root == opened.bag.container().location();
+    let original = Original::of(&opened);
+    let work = Work { root: &root, in_place, options, fetch: &fetch, progress };
+    if in_place {
+        return work.materialize(opened.bag, None);
+    }
+    // Two descriptions of a bag of millions would take twice the memory.
+    let Opened { bag, path: _path, downloaded: _downloaded } = opened;
+    drop(bag);
+    work.materialize(work.open()?, Some(&original))
 }
 
 /// A report of a bag with all of its payload there and nothing fetched.
@@ -167,11 +176,39 @@ impl Fetch<'_> {
     }
 }
 
+/// The bag that a folder was made of, closed.
+struct Original {
+    path: PathBuf,
+    /// Payload files that are in it.
+    payload: usize,
+}
+
+impl Original {
+    fn of(opened: &Opened) -> Self {
+        Self { path: opened.path.clone(), payload: present(&opened.bag) }
+    }
+
+    /// Whether it may have what a folder lacks or has wrong.
+    fn may_mend(&self, bag: &Bag, findings: &[Finding]) -> bool {
+        let is_wrong = || findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+        self.payload > 0 && (present(bag) < self.payload || is_wrong())
+    }
+
+    fn open(&self, options: &MaterializeOptions, progress: &dyn Progress) -> Result<Bag, BagError> {
+        Bag::open_for(&self.path, Level::Full, &options.limits, progress)
+    }
+}
+
+/// How many payload files are there.
+fn present(bag: &Bag) -> usize {
+    bag.payload().filter(|file| file.is_present()).count()
+}
+
 /// The work on one folder.
 struct Work<'w> {
     root: &'w Path,
-    /// The bag as it was named; maybe the folder itself.
-    original: &'w Bag,
+    /// It is the bag as it was named.
+    in_place: bool,
     options: &'w MaterializeOptions,
     fetch: &'w Fetch<'w>,
     progress: &'w dyn Progress,
@@ -186,11 +223,15 @@ impl Work<'_> {
         self.fetch.cache()
     }
 
-    fn materialize(&self) -> Result<MaterializeReport, MaterializeError> {
-        let mut bag = self.open()?;
+    fn materialize(
+        &self,
+        mut bag: Bag,
+        original: Option<&Original>,
+    ) -> Result<MaterializeReport, MaterializeError> {
         let (mut findings, mut hashed) = self.check(&bag)?;
-        if self.root != self.original.container().location()
-            && restore(self.original, &bag, self.root, &mut findings)?
+        if let Some(original) = original
+            && original.may_mend(&bag, &findings)
+            && restore(&original.open(self.options, self.progress)?, &bag, self.root, &mut findings)?
         {
             bag = self.open()?;
         }
@@ -255,7 +296,7 @@ impl Work<'_> {
             if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
         let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
         let report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
-        if self.root != self.original.container().location() {
+        if !self.in_place {
             self.stamp(&open, &report.findings)?;
         }
         Ok((report.findings, !unknown.is_empty()))
@@ -392,7 +433,7 @@ fn still_missing(list: &WantedList<'_>, done: &[bool]) -> Vec<Failure> {
     missing
         .map(|index| Failure {
             path: list.file(index).0.path().to_owned(),
-            url: list.urls(index).next().map(crate::transport::redacted_text).unwrap_or_default(),
+            url: list.urls(index).next().map(|url| crate::transport::redacted_text(&url)).unwrap_or_default(),
             reason: "it is not there yet".into(),
             code: None,
         })

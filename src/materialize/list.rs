@@ -99,8 +99,8 @@ impl<'b> WantedList<'b> {
     }
 
     /// Where a file may be had, as written, in the order of trying.
-    pub(super) fn urls(&self, index: usize) -> impl Iterator<Item = &'b str> + '_ {
-        self.lines(index).iter().filter_map(|line| self.entry(*line)).map(|entry| entry.url)
+    pub(super) fn urls(&self, index: usize) -> impl Iterator<Item = String> + '_ {
+        self.lines(index).iter().filter_map(|line| self.entry(*line)).map(|entry| entry.url.to_string())
     }
 
     /// Every index.

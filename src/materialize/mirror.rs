@@ -65,7 +65,7 @@ impl<'n> Names<'n> {
         Self {
             path: wanted.file.path().as_str(),
             object: wanted.digest(Algorithm::Sha256).map(ObjectStore::relative),
-            url: list.urls(wanted.index).find_map(|url| Url::parse(url).ok()),
+            url: list.urls(wanted.index).find_map(|url| Url::parse(&url).ok()),
         }
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct Opened {
     pub(super) bag: Bag,
     /// Where the bag lies.
     pub(super) path: PathBuf,
-    _downloaded: Option<Downloaded>,
+    /// Kept for as long as the bag is needed.
+    pub(super) downloaded: Option<Downloaded>,
 }
 
 /// Opens the bag at a path, or downloads the archive at a URL to a place beside `to` and opens that.
@@ -29,7 +30,7 @@ pub(super) fn open(
     if !is_remote {
         let path = PathBuf::from(from);
         let bag = Bag::open_for(&path, Level::Full, limits, progress)?;
-        return Ok(Opened { bag, path, _downloaded: None });
+        return Ok(Opened { bag, path, downloaded: None });
     }
     let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(redacted_text(from)))?;
     let beside = to.map_or_else(|| PathBuf::from(file_name(&url)), Path::to_owned);
@@ -37,7 +38,7 @@ pub(super) fn open(
     // What was downloaded is known by its URL, not by where it lies for a moment.
     let bag = Bag::open_for(&downloaded.path, Level::Full, limits, progress)
         .map_err(|error| error.at(Path::new(&redacted_text(from))))?;
-    Ok(Opened { bag, path: downloaded.path.clone(), _downloaded: Some(downloaded) })
+    Ok(Opened { bag, path: downloaded.path.clone(), downloaded: Some(downloaded) })
 }
 
 /// A bag's name for people: a URL without its secrets, a path as it is.

@@ -202,8 +202,7 @@ fn inodes(bag: &Bag) -> u64 {
 
 /// Listed files that are neither there nor in `fetch.txt`.
 fn unlisted(bag: &Bag, is_folder: bool) -> Vec<Failure> {
-    let remote: HashSet<usize> = bag.fetch_files().map(BagFile::number).collect();
-    let lost = bag.payload().filter(|file| bag.stored(*file).is_none() && !remote.contains(&file.number()));
+    let lost = bag.payload().filter(|file| bag.stored(*file).is_none() && !bag.is_remote(*file));
     let place = if is_folder { "the bag's folder" } else { "the archive" };
     lost.take(10_000)
         .map(|file| Failure {
@@ -269,7 +268,7 @@ impl<'f, 'b> Filler<'f, 'b> {
             }
         }
         if self.options.list_files {
-            let url = self.list.urls(index).next().map(redacted_text).unwrap_or_default();
+            let url = self.list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
             let (path, length, digests) = (wanted.file.path().to_owned(), wanted.length, wanted.digests);
             self.plan.files.push(PlannedFile { path, url, length, digests, whereabouts, shard });
         }
@@ -281,14 +280,14 @@ impl<'f, 'b> Filler<'f, 'b> {
         self.plan.fetch.add(length);
         self.plan.unknown_lengths += u64::from(length.is_none());
         let mirror = self.mirrors.urls(self.list, index).into_iter().next();
-        let mut listed = self.list.urls(index).filter_map(|text| Url::parse(text).ok());
+        let mut listed = self.list.urls(index).filter_map(|text| Url::parse(&text).ok());
         let is_readable = |url: &Url| READABLE.contains(&url.scheme());
         match mirror.or_else(|| listed.find(is_readable)) {
             Some(url) => self.hosts.entry(host(&url)).or_default().add(length),
             None => {
-                let url = self.list.urls(index).next().map(redacted_text).unwrap_or_default();
-                let schemes: BTreeSet<&str> =
-                    self.list.urls(index).map(|url| url.split(':').next().unwrap_or_default()).collect();
+                let url = self.list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
+                let scheme = |url: String| url.split(':').next().unwrap_or_default().to_owned();
+                let schemes: BTreeSet<String> = self.list.urls(index).map(scheme).collect();
                 let schemes = schemes.into_iter().collect::<Vec<_>>().join(", ");
                 let reason = format!("dbag can't fetch {schemes}: URLs");
                 if self.plan.impossible.len() < 10_000 {

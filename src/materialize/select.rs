@@ -1,5 +1,6 @@
 //! Which of the files that are elsewhere are wanted: by table, by record, by bdbag's filters, by size.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -222,23 +223,20 @@ impl FetchFilter {
                 Relation::GreaterOrEqual => length >= *number,
             });
         }
-        let length;
-        let text = match self.column {
-            Column::Url => entry.url,
-            Column::Filename => entry.file.path().as_str(),
-            Column::Length => {
-                length = entry.length.map_or_else(|| "-".to_owned(), |length| length.to_string());
-                length.as_str()
-            }
+        let said = |length: Option<u64>| length.map_or_else(|| "-".to_owned(), |length| length.to_string());
+        let text: Cow<'_, str> = match self.column {
+            Column::Url => entry.url.to_string().into(),
+            Column::Filename => entry.file.path().as_str().into(),
+            Column::Length => said(entry.length).into(),
         };
         match &self.test {
-            Test::Equal(value) => text == value,
-            Test::Unequal(value) => text != value,
+            Test::Equal(value) => text == *value,
+            Test::Unequal(value) => text != *value,
             Test::Contains(value) => text.contains(value.as_str()),
             Test::Lacks(value) => !text.contains(value.as_str()),
             Test::Begins(value) => text.starts_with(value.as_str()),
             Test::Ends(value) => text.ends_with(value.as_str()),
-            Test::Matches(regex) => regex.is_match(text),
+            Test::Matches(regex) => regex.is_match(&text),
             Test::Compare(..) => false,
         }
     }

@@ -79,10 +79,10 @@ impl<'e> Engine<'e> {
         let mut last = failure(wanted.file, String::new(), "fetch.txt gives no URL".into(), None);
         let mirrors = self.options.mirrors.urls(self.list, wanted.index).into_iter().map(Ok);
         let mut partly = Partly::default();
-        let listed = self.list.urls(wanted.index).map(|text| Url::parse(text).map_err(|_| text));
+        let listed = self.list.urls(wanted.index).map(|text| Url::parse(&text).map_err(|_| text));
         for url in mirrors.chain(listed) {
             last = match url {
-                Err(text) => failure(wanted.file, redacted_text(text), "it is not a URL".into(), None),
+                Err(text) => failure(wanted.file, redacted_text(&text), "it is not a URL".into(), None),
                 Ok(url) => match self.fetch_at(wanted, &url, &mut partly).await {
                     Err(End::Failed(failure)) => failure,
                     other => return other,

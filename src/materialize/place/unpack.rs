@@ -77,18 +77,25 @@ fn copy_file(source: BagFile<'_>, listed: BagFile<'_>, root: &Path) -> Result<bo
     Ok(true)
 }
 
-/// Whether a folder holds this very bag: the same manifests and fetch.txt, byte for byte.
+/// Whether a folder holds this very bag: the same manifests and fetch.txt.
 fn same_bag(bag: &Bag, folder: &Path) -> bool {
-    let identity = |bag: &Bag| -> Option<Vec<(String, Vec<u8>)>> {
+    let identity = |bag: &Bag| -> Option<Vec<(String, Vec<Digest>)>> {
         let names = bag.files().filter(|file| {
             let name = file.path().as_str();
             !name.contains('/') && (name.contains("manifest-") || name == "fetch.txt" || name == "bagit.txt")
         });
-        let read: Option<Vec<_>> =
-            names.map(|file| Some((file.path().to_string(), file.read(u64::MAX - 1).ok()?))).collect();
-        read.map(|mut read| {
-            read.sort_unstable();
-            read
+        let mut buffer = vec![0; 1 << 16];
+        let hashed: Option<Vec<_>> = names
+            .map(|file| {
+                let (_, digests) =
+                    hash_reader(&mut file.open().ok()?, &[Algorithm::Sha256], &mut buffer, &NoProgress)
+                        .ok()?;
+                Some((file.path().to_string(), digests))
+            })
+            .collect();
+        hashed.map(|mut hashed| {
+            hashed.sort_unstable();
+            hashed
         })
     };
     let there =
