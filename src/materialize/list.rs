@@ -1,4 +1,4 @@
-//! The files that `fetch.txt` names, in its order, each with all of its lines: eight octets a file, for there may be
+//! The files that `fetch.txt` names, in its order, each with all of its lines: four octets a line, for there may be
 //! millions.
 
 use super::place::stamp_digest;
@@ -9,8 +9,8 @@ pub(super) struct WantedList<'b> {
     bag: &'b Bag,
     /// Numbers of lines; those of one file side by side.
     lines: Vec<u32>,
-    /// Where each file's lines begin in `lines`.
-    starts: Vec<u32>,
+    /// Where each file's lines begin in `lines`; `None` where each has one.
+    starts: Option<Vec<u32>>,
 }
 
 /// One of them.
@@ -27,7 +27,29 @@ pub(super) struct Wanted<'b> {
 
 impl<'b> WantedList<'b> {
     /// The listed files that `choose` takes, by their first line.
-    pub(super) fn new(bag: &'b Bag, mut choose: impl FnMut(&FetchEntry<'b>) -> bool) -> Self {
+    pub(super) fn new(bag: &'b Bag, choose: impl FnMut(&FetchEntry<'b>) -> bool) -> Self {
+        let mut seen: Vec<bool> = Vec::new();
+        let mut is_new = |entry: &FetchEntry<'_>| {
+            let at = entry.file.number();
+            if seen.len() <= at {
+                seen.resize(at + 1, false);
+            }
+            !std::mem::replace(&mut seen[at], true)
+        };
+        if bag.fetch().all(|entry| is_new(&entry)) {
+            Self::of_single_lines(bag, choose)
+        } else {
+            Self::of_groups(bag, choose)
+        }
+    }
+
+    /// Where no file has two lines.
+    fn of_single_lines(bag: &'b Bag, mut choose: impl FnMut(&FetchEntry<'b>) -> bool) -> Self {
+        let chosen = bag.fetch().zip(0_u32..).filter(|(entry, _)| entry.file.is_listed() && choose(entry));
+        Self { bag, lines: chosen.map(|(_, number)| number).collect(), starts: None }
+    }
+
+    fn of_groups(bag: &'b Bag, mut choose: impl FnMut(&FetchEntry<'b>) -> bool) -> Self {
         let mut first: Vec<u32> = Vec::new();
         let mut lines: Vec<(u32, u32)> = Vec::new();
         for (entry, number) in bag.fetch().zip(0_u32..) {
@@ -44,31 +66,38 @@ impl<'b> WantedList<'b> {
             lines.push((first[at], number));
         }
         lines.sort_unstable();
-        let mut list = Self { bag, lines: Vec::with_capacity(lines.len()), starts: Vec::new() };
+        let mut list = Self { bag, lines: Vec::with_capacity(lines.len()), starts: Some(Vec::new()) };
         for group in lines.chunk_by(|a, b| a.0 == b.0) {
             // A file is taken where one of its lines is.
             let taken = group.iter().any(|(_, line)| list.entry(*line).is_some_and(|entry| choose(&entry)));
             if taken {
-                list.starts.push(u32::try_from(list.lines.len()).unwrap_or(u32::MAX));
-                list.lines.extend(group.iter().map(|(_, line)| line));
+                list.push(group.iter().map(|(_, line)| *line));
             }
         }
         list
     }
 
+    /// Adds a file.
+    fn push(&mut self, lines: impl IntoIterator<Item = u32>) {
+        if let Some(starts) = &mut self.starts {
+            starts.push(u32::try_from(self.lines.len()).unwrap_or(u32::MAX));
+        }
+        self.lines.extend(lines);
+    }
+
     /// The files whose index `is_kept` takes.
     pub(super) fn keep(&self, is_kept: impl Fn(usize) -> bool) -> Self {
-        let mut list = Self { bag: self.bag, lines: Vec::new(), starts: Vec::new() };
+        let mut list =
+            Self { bag: self.bag, lines: Vec::new(), starts: self.starts.as_ref().map(|_| Vec::new()) };
         for index in self.indices().filter(|index| is_kept(*index)) {
-            list.starts.push(u32::try_from(list.lines.len()).unwrap_or(u32::MAX));
-            list.lines.extend(self.lines(index));
+            list.push(self.lines(index).iter().copied());
         }
         list
     }
 
     /// How many files.
     pub(super) fn len(&self) -> usize {
-        self.starts.len()
+        self.starts.as_ref().map_or(self.lines.len(), Vec::len)
     }
 
     fn entry(&self, line: u32) -> Option<FetchEntry<'b>> {
@@ -76,8 +105,9 @@ impl<'b> WantedList<'b> {
     }
 
     fn lines(&self, index: usize) -> &[u32] {
-        let start = self.starts[index] as usize;
-        let end = self.starts.get(index + 1).map_or(self.lines.len(), |end| *end as usize);
+        let Some(starts) = &self.starts else { return &self.lines[index..=index] };
+        let start = starts[index] as usize;
+        let end = starts.get(index + 1).map_or(self.lines.len(), |end| *end as usize);
         &self.lines[start..end]
     }
 
