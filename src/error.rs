@@ -167,11 +167,17 @@ fn catalog(error: &CatalogError) -> ErrorKind {
         CatalogError::Corrupt { .. }
         | CatalogError::NotACatalog { .. }
         | CatalogError::BadColumn { .. }
+        | CatalogError::MissingValue { .. }
+        | CatalogError::RepeatedKey { .. }
+        | CatalogError::Dangling { .. }
+        | CatalogError::StillReferred { .. }
+        | CatalogError::RidTaken(_)
         | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Busy(_)
         | CatalogError::DiskFull(_)
         | CatalogError::Unwritable { .. }
-        | CatalogError::NewerFormat { .. } => ErrorKind::Environment,
+        | CatalogError::NewerFormat { .. }
+        | CatalogError::OlderFormat { .. } => ErrorKind::Environment,
         CatalogError::Sqlite { .. } => ErrorKind::Internal,
         CatalogError::Io(error) => io(error),
         _ => ErrorKind::Usage,

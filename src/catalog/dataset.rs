@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension;
 use super::read::rows_at;
 use super::selection::{member_rids, memberships};
 use super::sql::{literal, quoted, sql_names, sqlite};
-use super::{Catalog, CatalogError, Change, RowWriter};
+use super::{Catalog, CatalogError, Change};
 use crate::model::{DERIVA_ML, Rid, Snapshot, Table, membership_table};
 use crate::tabular::Value;
 use crate::version::{Bump, DatasetName, DatasetVersion, VersionRef};
@@ -101,7 +101,7 @@ impl Catalog {
             }
             let table = change.table("deriva-ml:Dataset")?;
             let values = [Value::Text(description.to_owned()), Value::Boolean(false), Value::Null];
-            let rid = change.insert(&RowWriter::new(&table), &values)?;
+            let rid = change.insert(&change.writer(&table)?, &values)?;
             change.name_dataset(name, &rid)?;
             Ok(rid)
         })
@@ -171,10 +171,10 @@ impl Catalog {
                 Value::Null,
                 text(&snapshot.to_string()),
             ];
-            let row = change.insert(&RowWriter::new(&versions), &values)?;
+            let row = change.insert(&change.writer(&versions)?, &values)?;
             let datasets = change.table("deriva-ml:Dataset")?;
             let values = [text(&details.summary.description), Value::Boolean(false), text(row.as_str())];
-            change.update(&RowWriter::new(&datasets), rid.as_str(), &values)?;
+            change.update(&change.writer(&datasets)?, rid.as_str(), &values)?;
             Ok::<_, CatalogError>(snapshot)
         })?;
         let reference = VersionRef { name: name.clone(), version };
@@ -196,11 +196,13 @@ impl Catalog {
     /// All about one dataset.
     pub fn dataset_details(&self, name: &DatasetName) -> Result<DatasetDetails, CatalogError> {
         let rid = self.dataset_rid(name)?;
-        let model = self.model()?;
+        let (model, aliases) = (self.model()?, self.aliases()?);
         let mut members = Vec::new();
         for membership in memberships(&model) {
-            let sql =
-                format!("SELECT count(*) FROM ({})", member_rids(&membership, rid.as_str(), i64::MAX - 1));
+            let sql = format!(
+                "SELECT count(*) FROM ({})",
+                member_rids(&membership, rid.as_str(), i64::MAX - 1, &aliases)
+            );
             let rows = self.number(&sql)?;
             if rows > 0 {
                 members.push(MemberCount { table: membership.element.table_name.clone(), rows });
@@ -284,13 +286,13 @@ impl Catalog {
 
     /// Members added, removed and changed since transaction `since`.
     fn drift(&self, dataset: &Rid, since: i64) -> Result<Drift, CatalogError> {
-        let model = self.model()?;
+        let (model, aliases) = (self.model()?, self.aliases()?);
         let mut drift = Drift::default();
         let now = i64::MAX - 1;
         for membership in memberships(&model) {
             let (then, now) = (
-                member_rids(&membership, dataset.as_str(), since),
-                member_rids(&membership, dataset.as_str(), now),
+                member_rids(&membership, dataset.as_str(), since, &aliases),
+                member_rids(&membership, dataset.as_str(), now, &aliases),
             );
             drift.added += self.number(&format!("SELECT count(*) FROM ({now} EXCEPT {then})"))?;
             drift.removed += self.number(&format!("SELECT count(*) FROM ({then} EXCEPT {now})"))?;
@@ -368,13 +370,13 @@ impl Change<'_> {
                 table
             }
         };
-        let rows = rows_at(&association, &["Dataset", &element.table_name], i64::MAX - 1);
+        let rows = rows_at(&association, &["Dataset", &element.table_name], i64::MAX - 1, &self.aliases);
         let sql = format!(
             "SELECT 1 FROM ({rows}) WHERE \"Dataset\" = {} AND {} = ?",
             literal(dataset.as_str()),
             quoted(&element.table_name)
         );
-        let writer = RowWriter::new(&association);
+        let writer = self.writer(&association)?;
         let mut added = 0;
         for rid in rids {
             let known = {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::sql::{literal, quoted, sentence, sql_names, sqlite};
+use super::sql::{Aliases, quoted, sentence, sql_names, sqlite};
 use super::{Catalog, CatalogError, Change};
 use crate::model::{Storage, Table};
 use crate::tabular::Value;
@@ -13,13 +13,28 @@ pub type Row = Vec<Value>;
 
 /// The SQL of a table's rows as they were after transaction `number`. The tables are those of the main
 /// database, so that a temporary view may carry the name of the table that it narrows.
-pub(super) fn rows_at(table: &Table, columns: &[&str], number: i64) -> String {
+pub(super) fn rows_at(table: &Table, columns: &[&str], number: i64, aliases: &Aliases) -> String {
     let (live, history) = sql_names(table);
-    let names = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let names = columns.iter().map(|name| selected(table, name, aliases)).collect::<Vec<_>>().join(", ");
     format!(
         "SELECT {names} FROM main.{live} WHERE \"dbag:from\" <= {number} UNION ALL \
          SELECT {names} FROM main.{history} WHERE \"dbag:from\" <= {number} AND \"dbag:to\" > {number}"
     )
+}
+
+/// The SQL of a table's rows as they are now, its columns under their own names.
+pub(super) fn rows_now(table: &Table, aliases: &Aliases) -> String {
+    let (live, _) = sql_names(table);
+    let names: Vec<String> =
+        table.column_definitions.iter().map(|column| selected(table, &column.name, aliases)).collect();
+    format!("SELECT {} FROM main.{live}", names.join(", "))
+}
+
+/// A column in a SELECT, under its own name.
+fn selected(table: &Table, name: &str, aliases: &Aliases) -> String {
+    let physical =
+        table.column(name).map_or_else(|| name.to_owned(), |column| aliases.physical(table, column));
+    if physical == name { quoted(name) } else { format!("{} AS {}", quoted(&physical), quoted(name)) }
 }
 
 /// Runs a query whose columns have the given storage, row by row.
@@ -75,38 +90,40 @@ impl Change<'_> {
         table: &Table,
         f: impl FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (live, _) = sql_names(table);
         let columns: Vec<_> = table.column("RID").into_iter().chain(table.own_columns()).collect();
         let storage: Vec<Storage> = columns.iter().map(|column| column.column_type.storage()).collect();
         let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-        let sql = format!("SELECT {} FROM {live}", names.join(", "));
+        let sql = format!("SELECT {} FROM ({})", names.join(", "), self.now(table));
         for_each_row(self.transaction(), self.path(), &sql, &storage, f)
     }
 
     /// A row's own columns in the model's order.
     pub fn own_values(&self, table: &Table, rid: &str) -> Result<Row, CatalogError> {
-        let (live, _) = sql_names(table);
         let names: Vec<String> = table.own_columns().map(|column| quoted(&column.name)).collect();
         let storage: Vec<Storage> = table.own_columns().map(|column| column.column_type.storage()).collect();
-        let sql = format!("SELECT {} FROM {live} WHERE \"RID\" = {}", names.join(", "), literal(rid));
-        let mut found = Err(CatalogError::NoSuchRow(rid.to_owned()));
-        for_each_row(self.transaction(), self.path(), &sql, &storage, |row| {
-            found = Ok(row);
-            Ok::<_, CatalogError>(())
-        })?;
-        found
+        // A table without columns of its own has rows all the same.
+        let names = if names.is_empty() { "NULL".to_owned() } else { names.join(", ") };
+        let sql = format!("SELECT {names} FROM ({}) WHERE \"RID\" = ?", self.now(table));
+        let fail = |e| self.fail(e);
+        let mut statement = self.transaction().prepare_cached(&sql).map_err(fail)?;
+        let mut rows = statement.query([rid]).map_err(fail)?;
+        let Some(row) = rows.next().map_err(fail)? else {
+            return Err(CatalogError::NoSuchRow(rid.to_owned()));
+        };
+        let cells = storage.iter().enumerate();
+        cells.map(|(index, storage)| Ok(value(row.get_ref(index).map_err(fail)?, *storage))).collect()
     }
 
     /// The RIDs of the rows for which an SQL condition holds, sorted.
     pub fn rids_where(&self, table: &Table, condition: Option<&str>) -> Result<Vec<String>, CatalogError> {
-        let (live, _) = sql_names(table);
         let filter = condition.map_or_else(String::new, |condition| format!(" WHERE ({condition}\n)"));
         let bad = |reason: String| CatalogError::BadCondition {
             table: table.table_name.clone(),
             condition: condition.unwrap_or_default().to_owned(),
             reason,
         };
-        let sql = format!("SELECT \"RID\" FROM {live}{filter} ORDER BY \"RID\"");
+        let name = quoted(&table.table_name);
+        let sql = format!("SELECT \"RID\" FROM ({}) AS {name}{filter} ORDER BY \"RID\"", self.now(table));
         let mut statement = self.transaction().prepare(&sql).map_err(|e| bad(sentence(&e)))?;
         if !statement.readonly() {
             return Err(bad("it writes".into()));

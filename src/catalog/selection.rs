@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::read::{Row, for_each_row, rows_at};
-use super::sql::{literal, quoted};
-use super::{Catalog, CatalogError};
+use super::sql::{Aliases, literal, quoted};
+use super::{Catalog, CatalogError, VersionDetails};
 use crate::model::{DERIVA_ML, Model, Rid, Snapshot, Storage, Table};
 use crate::version::VersionRef;
 
@@ -23,6 +23,8 @@ pub struct VersionSelection {
     pub model: Model,
     /// The tables that may have rows in the version, sorted by schema and name.
     pub tables: Vec<TableSelection>,
+    /// The transaction that released it.
+    pub(super) number: i64,
 }
 
 /// A table's part in a version.
@@ -67,13 +69,18 @@ pub(super) fn memberships(model: &Model) -> Vec<Membership<'_>> {
 }
 
 /// The SQL of the ids of a dataset's members of one element type after transaction `number`.
-pub(super) fn member_rids(membership: &Membership<'_>, dataset: &str, number: i64) -> String {
-    let rows = rows_at(membership.table, &["Dataset", membership.column], number);
+pub(super) fn member_rids(
+    membership: &Membership<'_>,
+    dataset: &str,
+    number: i64,
+    aliases: &Aliases,
+) -> String {
+    let rows = rows_at(membership.table, &["Dataset", membership.column], number, aliases);
     format!("SELECT {} FROM ({rows}) WHERE \"Dataset\" = {}", quoted(membership.column), literal(dataset))
 }
 
 /// Every table's part in a dataset after transaction `number`.
-pub(super) fn select(model: &Model, dataset: &str, number: i64) -> Vec<TableSelection> {
+pub(super) fn select(model: &Model, dataset: &str, number: i64, aliases: &Aliases) -> Vec<TableSelection> {
     let whose = |column: &str| Some(format!("{} = {}", quoted(column), literal(dataset)));
     let memberships = memberships(model);
     let filter = |table: &Table| -> Option<String> {
@@ -92,19 +99,30 @@ pub(super) fn select(model: &Model, dataset: &str, number: i64) -> Vec<TableSele
         let of: Vec<String> = memberships
             .iter()
             .filter(|membership| membership.element.qualified_name() == name)
-            .map(|membership| format!("\"RID\" IN ({})", member_rids(membership, dataset, number)))
+            .map(|membership| format!("\"RID\" IN ({})", member_rids(membership, dataset, number, aliases)))
             .collect();
         (!of.is_empty()).then(|| of.join(" OR "))
     };
     let selected = model.tables().filter_map(|table| {
-        let columns: Vec<&str> = table.column_definitions.iter().map(|column| column.name.as_str()).collect();
-        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        let names: Vec<String> = table.column_definitions.iter().map(|column| quoted(&column.name)).collect();
         let filter = filter(table)?;
         let sql =
-            format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), rows_at(table, &columns, number));
+            format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), all_at(table, number, aliases));
         Some(TableSelection { table: table.clone(), sql })
     });
     selected.collect()
+}
+
+/// Every table whole, as it was after transaction `number`.
+pub(super) fn whole(model: &Model, number: i64, aliases: &Aliases) -> Vec<TableSelection> {
+    let selected =
+        |table: &Table| TableSelection { table: table.clone(), sql: all_at(table, number, aliases) };
+    model.tables().map(selected).collect()
+}
+
+fn all_at(table: &Table, number: i64, aliases: &Aliases) -> String {
+    let columns: Vec<&str> = table.column_definitions.iter().map(|column| column.name.as_str()).collect();
+    rows_at(table, &columns, number, aliases)
 }
 
 impl Catalog {
@@ -113,9 +131,9 @@ impl Catalog {
         let rid = self.dataset_rid(&reference.name)?;
         let release = self.release(&reference.name, &rid, &reference.version)?;
         let model = self.model_at(release.number)?;
-        let tables = select(&model, rid.as_str(), release.number);
-        let (snapshot, note) = (release.snapshot, release.note);
-        Ok(VersionSelection { reference: reference.clone(), rid, snapshot, note, model, tables })
+        let tables = select(&model, rid.as_str(), release.number, &self.aliases()?);
+        let VersionDetails { snapshot, note, number, .. } = release;
+        Ok(VersionSelection { reference: reference.clone(), rid, snapshot, note, model, tables, number })
     }
 
     /// Reads a selected table's rows in the order of their RIDs, all columns in the model's order.

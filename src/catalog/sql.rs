@@ -1,11 +1,56 @@
 //! The catalog's SQL: names as it writes them, the model as it stores it, errors as people read them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
 use super::CatalogError;
-use crate::model::{DERIVA_ML, Model, Table};
+use crate::model::{Column, DERIVA_ML, Model, Table};
+
+/// Columns that came back after they were dropped, with values of another SQL type: these lie in an SQL column of their
+/// own, `name@TYPE`. Every other column lies in one of its name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Aliases(HashSet<(String, String, String)>);
+
+impl Aliases {
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut statement =
+            connection.prepare("SELECT table_name, column_name, sql_type FROM dbag_column")?;
+        let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<_>>().map(Self)
+    }
+
+    /// The SQL column of a column.
+    pub(super) fn physical(&self, table: &Table, column: &Column) -> String {
+        if self.0.is_empty() || !self.0.contains(&Self::key(table, column)) {
+            return column.name.clone();
+        }
+        format!("{}@{}", column.name, column.column_type.storage().sql())
+    }
+
+    /// Notes one, for good.
+    pub(super) fn add(
+        &mut self,
+        connection: &Connection,
+        table: &Table,
+        column: &Column,
+    ) -> rusqlite::Result<()> {
+        let (table, column, sql_type) = Self::key(table, column);
+        connection
+            .execute("INSERT OR IGNORE INTO dbag_column VALUES (?, ?, ?)", (&table, &column, &sql_type))?;
+        self.0.insert((table, column, sql_type));
+        Ok(())
+    }
+
+    fn key(table: &Table, column: &Column) -> (String, String, String) {
+        (
+            table.qualified_name().to_ascii_lowercase(),
+            column.name.to_ascii_lowercase(),
+            column.column_type.storage().sql().to_owned(),
+        )
+    }
+}
 
 pub(super) fn load_model(connection: &Connection, path: &Path, number: i64) -> Result<Model, CatalogError> {
     let sql = "SELECT json FROM dbag_model WHERE number <= ? ORDER BY number DESC LIMIT 1";

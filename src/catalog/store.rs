@@ -8,24 +8,13 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::CatalogError;
 use super::change::Change;
-use super::sql::{find_table, is_name, load_model, sqlite};
+use super::execution::Agent;
+use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, Upgrade, format_of, kept_path, upgrade_from_1};
+use super::sql::{Aliases, find_table, is_name, load_model, sqlite};
 use crate::model::{DERIVA_ML, Model, RidPrefix, Table, deriva_ml_schema};
 
-/// The number of the layout that this code writes. Older ones are read, newer ones refused.
-const FORMAT: i64 = 1;
-/// SQLite's `application_id`: "dbag".
-const APPLICATION_ID: i64 = 0x6462_6167;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
-/// The tables beside the data's own.
-const LAYOUT: &str = "
-    CREATE TABLE dbag_meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
-    CREATE TABLE dbag_transaction (
-        number INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL UNIQUE, command TEXT NOT NULL, actor TEXT NOT NULL) STRICT;
-    CREATE TABLE dbag_model (number INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
-    CREATE TABLE dbag_dataset (name TEXT PRIMARY KEY, rid TEXT NOT NULL UNIQUE) STRICT;
-";
-
 /// Where moments come from.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
@@ -82,7 +71,7 @@ pub struct Catalog {
     domain_schema: String,
     prefix: RidPrefix,
     clock: Clock,
-    actor: String,
+    agent: Agent,
 }
 
 impl Catalog {
@@ -108,6 +97,7 @@ impl Catalog {
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
             connection.pragma_update(None, "user_version", FORMAT)?;
             connection.execute_batch(LAYOUT)?;
+            connection.execute_batch(SINCE_2)?;
             for (key, value) in
                 [("catalog", id.as_str()), ("schema", &options.schema), ("rid_prefix", prefix.as_str())]
             {
@@ -129,10 +119,53 @@ impl Catalog {
 
     /// Opens an existing catalog file.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, CatalogError> {
-        fs_err::metadata(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|e| sqlite(path, e))?;
-        Self::from_connection(connection, path, clock)
+        Self::from_connection(connect(path)?, path, clock)
+    }
+
+    /// Brings a catalog file of an older format to this one. The file as it was is kept beside it. `None` where there is
+    /// nothing to do.
+    pub fn upgrade(path: &Path) -> Result<Option<Upgrade>, CatalogError> {
+        let mut connection = connect(path)?;
+        let from = format_of(&connection, path)?;
+        if from == FORMAT {
+            return Ok(None);
+        }
+        let kept = kept_path(path, from);
+        if kept.exists() {
+            return Err(CatalogError::Exists(kept));
+        }
+        let fail = |e| sqlite(path, e);
+        connection.execute("VACUUM INTO ?", [kept.to_string_lossy()]).map_err(fail)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        upgrade_from_1(&transaction).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+        let mut catalog = Self::open(path, Clock::System)?;
+        catalog.change("dbag upgrade", |change| {
+            change.complete_model()?;
+            Ok::<_, CatalogError>(())
+        })?;
+        Ok(Some(Upgrade { from, to: FORMAT, kept }))
+    }
+
+    /// Puts the file back that an upgrade kept. What was changed since is lost with it, so that is refused unless
+    /// `lose_changes`.
+    pub fn undo_upgrade(path: &Path, lose_changes: bool) -> Result<Upgrade, CatalogError> {
+        let kept =
+            (1..FORMAT).rev().map(|format| (format, kept_path(path, format))).find(|(_, kept)| kept.exists());
+        let Some((format, kept)) = kept else { return Err(CatalogError::NoUpgrade(path.to_owned())) };
+        let last = Self::open(path, Clock::System)?.transactions(1)?;
+        let changed = last.first().is_some_and(|last| last.command != "dbag upgrade");
+        if changed && !lose_changes {
+            return Err(CatalogError::ChangedSince(path.to_owned()));
+        }
+        for leftover in ["-wal", "-shm"] {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(leftover);
+            let _ = fs_err::remove_file(path.with_file_name(name));
+        }
+        fs_err::rename(&kept, path)?;
+        Ok(Upgrade { from: FORMAT, to: format, kept })
     }
 
     fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
@@ -140,17 +173,9 @@ impl Catalog {
         connection.busy_timeout(BUSY).map_err(fail)?;
         // A misspelt column in double quotes is an error, not a text.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(fail)?;
-        let pragma =
-            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
-        if pragma("application_id")? != APPLICATION_ID {
-            return Err(CatalogError::NotACatalog {
-                path: path.to_owned(),
-                reason: "it lacks dbag's mark".into(),
-            });
-        }
-        let found = pragma("user_version")?;
-        if found > FORMAT {
-            return Err(CatalogError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
+        let found = format_of(&connection, path)?;
+        if found < FORMAT {
+            return Err(CatalogError::OlderFormat { path: path.to_owned(), found, known: FORMAT });
         }
         let meta = |key: &str| -> Result<String, CatalogError> {
             connection
@@ -162,14 +187,24 @@ impl Catalog {
             path: path.to_owned(),
             reason: format!("the RID prefix is {prefix:?}"),
         })?;
-        let actor =
-            std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".into());
-        Ok(Self { id, domain_schema, prefix, clock, actor, path: path.to_owned(), connection })
+        let path = path.to_owned();
+        Ok(Self { id, domain_schema, prefix, clock, agent: Agent::default(), path, connection })
     }
 
     /// Says who makes the changes from here on; without it, the user whose login runs the process.
     pub fn set_actor(&mut self, actor: &str) {
-        actor.clone_into(&mut self.actor);
+        actor.clone_into(&mut self.agent.user);
+    }
+
+    /// Says who makes the changes from here on, where, and with what program.
+    pub fn set_agent(&mut self, agent: Agent) {
+        self.agent = agent;
+    }
+
+    /// Who makes the changes.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.agent
     }
 
     /// The file.
@@ -217,12 +252,14 @@ impl Catalog {
         Ok(result)
     }
 
-    /// Runs `f` as [`Catalog::change`] would, and takes everything back.
+    /// Runs `f` as [`Catalog::change`] would, with all of its checks, and takes everything back.
     pub fn rehearse<T, E: From<CatalogError>>(
         &mut self,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.begin(f).map(|(result, _)| result)
+        let (result, mut change) = self.begin(f)?;
+        change.finish("dbag rehearse")?;
+        Ok(result)
     }
 
     fn begin<T, E: From<CatalogError>>(
@@ -231,17 +268,27 @@ impl Catalog {
     ) -> Result<(T, Change<'_>), E> {
         let path = self.path.clone();
         let now = self.clock.micros();
-        let (actor, prefix) = (self.actor.clone(), self.prefix.clone());
+        let (agent, prefix) = (self.agent.clone(), self.prefix.clone());
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| sqlite(&path, e))?;
-        let mut change = Change::begin(transaction, path, now, prefix, actor)?;
+        let mut change = Change::begin(transaction, path, now, prefix, agent)?;
         let result = f(&mut change)?;
         Ok((result, change))
+    }
+
+    pub(super) fn aliases(&self) -> Result<Aliases, CatalogError> {
+        Aliases::load(&self.connection).map_err(|e| self.fail(e))
     }
 
     pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
         sqlite(&self.path, error)
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, CatalogError> {
+    fs_err::metadata(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(|e| sqlite(path, e))
 }

@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 use super::{ImportReport, IngestError, check_name};
 use crate::bag::{Progress, with_pool};
 use crate::cache::{ObjectStore, Stored};
-use crate::catalog::{Catalog, Change, RowWriter};
+use crate::catalog::{Catalog, Change};
 use crate::model::{ASSET_TAG, Annotations, Column, ColumnType, Table};
 use crate::tabular::Value;
 
@@ -188,7 +188,7 @@ fn record(
         known.insert(text(&row, path_at), (text(&row, sha256_at), row));
         Ok::<_, IngestError>(())
     })?;
-    let writer = RowWriter::new(table);
+    let writer = change.writer(table)?;
     for (file, stored) in files.iter().zip(stored) {
         let empty = vec![Value::Null; table.own_columns().count()];
         match known.get(&file.relative) {

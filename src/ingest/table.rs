@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ImportReport, IngestError, check_name};
 use crate::bag::Progress;
-use crate::catalog::{Catalog, Change, RowWriter};
+use crate::catalog::{Catalog, Change};
 use crate::model::{Column, ColumnType, Storage, Table};
 use crate::tabular::{CsvReader, TypeGuess, Value};
 
@@ -229,7 +229,7 @@ fn load(
         })
         .collect();
     let mut present = Present::read(change, table, &columns)?;
-    let writer = RowWriter::new(table);
+    let writer = change.writer(table)?;
     let mut values = Vec::with_capacity(columns.len());
     while reader.next_record().map_err(|source| IngestError::Csv { path: import.path.to_owned(), source })? {
         values.clear();

@@ -1,0 +1,186 @@
+//! One write transaction: rows inserted, superseded and deleted, tables and columns added and dropped, a snapshot made.
+
+mod references;
+mod rows;
+mod tables;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Transaction;
+
+pub use rows::{RowWriter, SystemValues};
+
+use super::execution::Agent;
+use super::sql::{Aliases, find_table, load_model, sqlite};
+use super::{CatalogError, read};
+use crate::model::{Model, Rid, RidPrefix, Snapshot, Table};
+use crate::version::DatasetName;
+
+/// A transaction under way. Dropped without commit, it leaves nothing.
+pub struct Change<'c> {
+    pub(super) transaction: Transaction<'c>,
+    pub(super) path: PathBuf,
+    pub(super) model: Model,
+    pub(super) aliases: Aliases,
+    model_changed: bool,
+    pub(super) number: i64,
+    snapshot: Snapshot,
+    prefix: RidPrefix,
+    next_rid: u64,
+    pub(super) agent: Agent,
+    pub(super) execution: Option<Rid>,
+    /// The transaction that this one takes back.
+    pub(super) undoes: Option<i64>,
+    /// Rows inserted, superseded or deleted.
+    rows: u64,
+    /// Tables with such rows, by qualified name.
+    touched: BTreeSet<String>,
+    /// New tables, whose indexes are made at the end: that is faster.
+    unindexed: BTreeSet<String>,
+    /// References are not checked: what comes from elsewhere may refer to what did not come along.
+    dangling_allowed: bool,
+}
+
+impl<'c> Change<'c> {
+    pub(super) fn begin(
+        transaction: Transaction<'c>,
+        path: PathBuf,
+        now: i64,
+        prefix: RidPrefix,
+        agent: Agent,
+    ) -> Result<Self, CatalogError> {
+        let fail = |e| sqlite(&path, e);
+        let (last, snapshot): (Option<i64>, Option<i64>) = transaction
+            .query_row("SELECT max(number), max(snapshot) FROM dbag_transaction", (), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .map_err(fail)?;
+        let next_rid: i64 = transaction
+            .query_row("SELECT value FROM dbag_meta WHERE key = 'next_rid'", (), |row| row.get(0))
+            .map_err(fail)?;
+        let model = load_model(&transaction, &path, i64::MAX)?;
+        let aliases = Aliases::load(&transaction).map_err(fail)?;
+        Ok(Self {
+            // A clock that stands still or goes back must not make two snapshots one.
+            snapshot: Snapshot::from_micros(snapshot.map_or(now, |last| now.max(last + 1))),
+            number: last.unwrap_or(0) + 1,
+            next_rid: next_rid.unsigned_abs(),
+            model_changed: false,
+            rows: 0,
+            touched: BTreeSet::new(),
+            unindexed: BTreeSet::new(),
+            dangling_allowed: false,
+            execution: None,
+            undoes: None,
+            transaction,
+            path,
+            model,
+            aliases,
+            prefix,
+            agent,
+        })
+    }
+
+    pub(super) fn commit(mut self, command: &str) -> Result<(), CatalogError> {
+        self.finish(command)?;
+        self.transaction.commit().map_err(|e| sqlite(&self.path, e))
+    }
+
+    /// Everything but the commit itself; nothing where nothing was changed.
+    pub(super) fn finish(&mut self, command: &str) -> Result<(), CatalogError> {
+        if self.rows == 0 && !self.model_changed {
+            return Ok(());
+        }
+        let execution = self.record_execution(command)?;
+        self.make_indexes()?;
+        if !self.dangling_allowed {
+            self.check_references()?;
+        }
+        let fail = |e| sqlite(&self.path, e);
+        let transaction = &self.transaction;
+        transaction
+            .execute(
+                "INSERT INTO dbag_transaction (number, snapshot, command, actor, execution, undoes) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    self.number,
+                    self.snapshot.micros(),
+                    command,
+                    &self.agent.user,
+                    execution.as_ref().map(Rid::as_str),
+                    self.undoes,
+                ),
+            )
+            .map_err(fail)?;
+        let next = self.next_rid.cast_signed();
+        transaction.execute("UPDATE dbag_meta SET value = ? WHERE key = 'next_rid'", [next]).map_err(fail)?;
+        if self.model_changed {
+            let json = serde_json::to_string(&self.model)
+                .map_err(|e| CatalogError::Corrupt { path: self.path.clone(), reason: e.to_string() })?;
+            transaction.execute("INSERT INTO dbag_model VALUES (?, ?)", (self.number, json)).map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    /// The model, with this change's additions.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The snapshot that this change will make.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot
+    }
+
+    /// Lets rows refer to rows that are not there, as those of a bag do whose neighbours stayed in its catalog.
+    pub fn allow_dangling(&mut self) {
+        self.dangling_allowed = true;
+    }
+
+    pub(super) fn transaction(&self) -> &Transaction<'c> {
+        &self.transaction
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
+        sqlite(&self.path, error)
+    }
+
+    /// A table by its bare name or as `schema:Table`.
+    pub fn table(&self, name: &str) -> Result<Table, CatalogError> {
+        find_table(&self.model, name).cloned()
+    }
+
+    /// The next record id of this catalog.
+    pub(super) fn new_rid(&mut self) -> Rid {
+        let rid = self.prefix.rid(self.next_rid);
+        self.next_rid += 1;
+        rid
+    }
+
+    /// Notes that a row of a table is new, superseded or gone.
+    pub(super) fn touch(&mut self, table: &Table) {
+        self.rows += 1;
+        if !self.touched.contains(&table.qualified_name()) {
+            self.touched.insert(table.qualified_name());
+        }
+    }
+
+    /// The SQL of a table's rows as they are now, the model's columns under their own names.
+    pub(super) fn now(&self, table: &Table) -> String {
+        read::rows_now(table, &self.aliases)
+    }
+
+    /// Gives a dataset its name. Names live beside the versioned rows.
+    pub(super) fn name_dataset(&mut self, name: &DatasetName, rid: &Rid) -> Result<(), CatalogError> {
+        let sql = "INSERT INTO dbag_dataset VALUES (?, ?)";
+        self.transaction.execute(sql, (name.as_str(), rid.as_str())).map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Foreign keys: checked for what a change has touched, at its end, so that rows may come in any order.
+
+use super::Change;
+use crate::catalog::CatalogError;
+use crate::catalog::sql::{literal, quoted, sql_names};
+use crate::model::{ForeignKey, Table};
+
+/// A foreign key with both of its tables, as SQL sees them.
+struct Reference<'m> {
+    from: &'m Table,
+    to: &'m Table,
+    key: &'m ForeignKey,
+    /// Pairs of physical columns: the referring one, and the one referred to.
+    columns: Vec<(String, String)>,
+}
+
+impl Change<'_> {
+    /// Refuses references that this change has left without a row, at either end.
+    pub(super) fn check_references(&self) -> Result<(), CatalogError> {
+        for reference in self.references() {
+            if self.touched.contains(&reference.from.qualified_name()) {
+                self.check_new(&reference)?;
+            }
+            if self.touched.contains(&reference.to.qualified_name()) {
+                self.check_gone(&reference)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The foreign keys whose tables and columns are all there.
+    fn references(&self) -> Vec<Reference<'_>> {
+        let all =
+            self.model.tables().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
+        all.filter_map(|(from, key)| self.reference(from, key)).collect()
+    }
+
+    fn reference<'m>(&'m self, from: &'m Table, key: &'m ForeignKey) -> Option<Reference<'m>> {
+        let first = key.referenced_columns.first()?;
+        let to = self.model.table(&first.schema_name, &first.table_name)?;
+        let pairs = key.foreign_key_columns.iter().zip(&key.referenced_columns);
+        let columns: Option<Vec<(String, String)>> = pairs
+            .map(|(ours, theirs)| {
+                let ours = self.aliases.physical(from, from.column(&ours.column_name)?);
+                let theirs = self.aliases.physical(to, to.column(&theirs.column_name)?);
+                Some((quoted(&ours), quoted(&theirs)))
+            })
+            .collect();
+        columns.filter(|columns| !columns.is_empty()).map(|columns| Reference { from, to, key, columns })
+    }
+
+    /// Rows of this change that refer to nothing.
+    fn check_new(&self, reference: &Reference<'_>) -> Result<(), CatalogError> {
+        let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
+        let set: Vec<String> =
+            reference.columns.iter().map(|(ours, _)| format!("f.{ours} IS NOT NULL")).collect();
+        let same: Vec<String> =
+            reference.columns.iter().map(|(ours, theirs)| format!("t.{theirs} = f.{ours}")).collect();
+        let sql = format!(
+            "SELECT f.\"RID\", CAST(f.{} AS TEXT) FROM main.{from} f WHERE f.\"dbag:from\" = {} AND {} \
+             AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {}) LIMIT 1",
+            reference.columns[0].0,
+            self.number,
+            set.join(" AND "),
+            same.join(" AND ")
+        );
+        match self.pair(&sql)? {
+            None => Ok(()),
+            Some((rid, value)) => Err(CatalogError::Dangling {
+                table: reference.from.table_name.clone(),
+                rid,
+                what: format!("{value:?} by {}", columns_of(reference.key)),
+                other: reference.to.table_name.clone(),
+            }),
+        }
+    }
+
+    /// Rows that refer to what this change has taken away.
+    fn check_gone(&self, reference: &Reference<'_>) -> Result<(), CatalogError> {
+        let ((from, _), (to, past)) = (sql_names(reference.from), sql_names(reference.to));
+        let joined: Vec<String> =
+            reference.columns.iter().map(|(ours, theirs)| format!("f.{ours} = h.{theirs}")).collect();
+        let there: Vec<String> =
+            reference.columns.iter().map(|(_, theirs)| format!("t.{theirs} = h.{theirs}")).collect();
+        let sql = format!(
+            "SELECT h.\"RID\", f.\"RID\" FROM main.{past} h JOIN main.{from} f ON {} WHERE h.\"dbag:to\" = {} \
+             AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {}) LIMIT 1",
+            joined.join(" AND "),
+            self.number,
+            there.join(" AND ")
+        );
+        match self.pair(&sql)? {
+            None => Ok(()),
+            Some((rid, by)) => Err(CatalogError::StillReferred {
+                table: reference.to.table_name.clone(),
+                rid,
+                other: reference.from.table_name.clone(),
+                by,
+            }),
+        }
+    }
+
+    fn pair(&self, sql: &str) -> Result<Option<(String, String)>, CatalogError> {
+        use rusqlite::OptionalExtension;
+        let found = self.transaction.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        found.map_err(|e| self.fail(e))
+    }
+
+    /// The rows that go with a row: table and id.
+    pub(super) fn dependents(&self, table: &Table, rid: &str) -> Result<Vec<(Table, String)>, CatalogError> {
+        let mut dependents = Vec::new();
+        let cascading = self.references().into_iter().filter(|reference| {
+            reference.to.qualified_name() == table.qualified_name() && reference.key.on_delete == "CASCADE"
+        });
+        for reference in cascading {
+            let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
+            let same: Vec<String> =
+                reference.columns.iter().map(|(ours, theirs)| format!("f.{ours} = t.{theirs}")).collect();
+            let sql = format!(
+                "SELECT f.\"RID\" FROM main.{to} t JOIN main.{from} f ON {} WHERE t.\"RID\" = {}",
+                same.join(" AND "),
+                literal(rid)
+            );
+            let mut statement = self.transaction.prepare(&sql).map_err(|e| self.fail(e))?;
+            let rids = statement.query_map((), |row| row.get::<_, String>(0)).and_then(Iterator::collect);
+            let rids: Vec<String> = rids.map_err(|e| self.fail(e))?;
+            dependents.extend(rids.into_iter().map(|rid| (reference.from.clone(), rid)));
+        }
+        Ok(dependents)
+    }
+}
+
+fn columns_of(key: &ForeignKey) -> String {
+    key.foreign_key_columns.iter().map(|column| column.column_name.as_str()).collect::<Vec<_>>().join(", ")
+}

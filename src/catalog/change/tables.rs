@@ -1,0 +1,387 @@
+//! Tables, columns and keys: made, changed, dropped. SQL columns and tables stay for good, since history needs them.
+
+use std::collections::HashSet;
+
+use rusqlite::OptionalExtension;
+
+use super::Change;
+use super::rows::no_such_column;
+use crate::catalog::CatalogError;
+use crate::catalog::sql::{is_name, quoted, sql_names};
+use crate::model::{Column, ForeignKey, Key, SYSTEM_COLUMNS, Storage, Table};
+use crate::tabular::Value;
+
+/// SQLite's default limit, less the columns that dbag adds.
+const MAX_COLUMNS: usize = 1990;
+
+impl Change<'_> {
+    /// Adds a table: to the model, and as SQL tables for its rows and their history.
+    pub fn put_table(&mut self, table: Table) -> Result<(), CatalogError> {
+        self.check_table(&table)?;
+        let (live, history) = sql_names(&table);
+        if self.is_in_file(&table)? {
+            // A table of that name was dropped before; its past stays where it is.
+            for column in &table.column_definitions {
+                self.make_column(&table, column)?;
+            }
+        } else {
+            let columns: Vec<String> = table
+                .column_definitions
+                .iter()
+                .map(|column| {
+                    let key = if column.name == "RID" { " PRIMARY KEY NOT NULL" } else { "" };
+                    format!("{} {}{key}", quoted(&column.name), column.column_type.storage().sql())
+                })
+                .collect();
+            let columns = columns.join(", ");
+            let past = columns.replacen(" PRIMARY KEY NOT NULL", "", 1);
+            let sql = format!(
+                "CREATE TABLE main.{live} ({columns}, \"dbag:from\" INTEGER NOT NULL);
+                 CREATE TABLE main.{history} ({past}, \"dbag:from\" INTEGER NOT NULL, \"dbag:to\" INTEGER NOT NULL);"
+            );
+            self.transaction.execute_batch(&sql).map_err(|e| self.fail(e))?;
+        }
+        self.unindexed.insert(table.qualified_name());
+        self.model.put_table(table);
+        self.model_changed = true;
+        Ok(())
+    }
+
+    /// Adds those of the `deriva-ml` schema's tables that the catalog lacks, and the indexes of this format.
+    pub(in crate::catalog) fn complete_model(&mut self) -> Result<(), CatalogError> {
+        for table in crate::model::deriva_ml_schema() {
+            if self.model.table(&table.schema_name, &table.table_name).is_none() {
+                self.put_table(table)?;
+            }
+        }
+        let tables: Vec<Table> = self.model.tables().cloned().collect();
+        tables.iter().try_for_each(|table| self.drop_indexes(table))?;
+        self.unindexed = tables.iter().map(Table::qualified_name).collect();
+        self.model_changed = true;
+        Ok(())
+    }
+
+    /// Changes what the model says of a table beside its columns: comments, annotations, keys, foreign keys. Keys must
+    /// hold for the rows that are there.
+    pub fn describe_table(
+        &mut self,
+        table: &Table,
+        change: impl FnOnce(&mut Table),
+    ) -> Result<Table, CatalogError> {
+        let mut changed = table.clone();
+        change(&mut changed);
+        changed.column_definitions.clone_from(&table.column_definitions);
+        self.drop_indexes(table)?;
+        self.unindexed.insert(table.qualified_name());
+        self.touched.insert(table.qualified_name());
+        self.replace(changed.clone());
+        Ok(changed)
+    }
+
+    /// Adds a column. Rows that are there get `value`.
+    pub fn add_column(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        value: &Value,
+    ) -> Result<Table, CatalogError> {
+        if table.column_definitions.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name)) {
+            return Err(CatalogError::ColumnExists {
+                table: table.table_name.clone(),
+                column: column.name.clone(),
+            });
+        }
+        let mut wider = table.clone();
+        wider.column_definitions.push(column.clone());
+        check_columns(&wider)?;
+        let (live, _) = sql_names(table);
+        let rows: i64 = self
+            .transaction
+            .query_row(&format!("SELECT count(*) FROM main.{live}"), (), |row| row.get(0))
+            .map_err(|e| self.fail(e))?;
+        if !column.nullok && *value == Value::Null && rows > 0 {
+            return Err(CatalogError::BadColumn {
+                table: table.table_name.clone(),
+                column: column.name.clone(),
+                reason: "it needs a value in every row; give one for the rows that are there".into(),
+            });
+        }
+        self.make_column(table, column)?;
+        self.replace(wider.clone());
+        self.fill_column(&wider, column, value)?;
+        Ok(wider)
+    }
+
+    /// Drops a column from the model. Its values stay in the past.
+    pub fn drop_column(&mut self, table: &Table, name: &str) -> Result<Table, CatalogError> {
+        let needed = |reason: String| {
+            Err(CatalogError::ColumnNeeded {
+                table: table.table_name.clone(),
+                column: name.to_owned(),
+                reason,
+            })
+        };
+        if SYSTEM_COLUMNS.contains(&name) {
+            return needed("every table has it".into());
+        }
+        if table.column(name).is_none() {
+            return Err(no_such_column(table, name));
+        }
+        let refers = |key: &ForeignKey| {
+            key.referenced_columns.iter().any(|column| {
+                column.schema_name == table.schema_name
+                    && column.table_name == table.table_name
+                    && column.column_name == name
+            })
+        };
+        if let Some(other) = self.model.tables().find(|other| other.foreign_keys.iter().any(refers)) {
+            return needed(format!("{} refers to it", other.table_name));
+        }
+        self.drop_indexes(table)?;
+        let mut narrower = table.clone();
+        narrower.column_definitions.retain(|column| column.name != name);
+        narrower.keys.retain(|key| !key.unique_columns.iter().any(|column| column == name));
+        narrower
+            .foreign_keys
+            .retain(|key| !key.foreign_key_columns.iter().any(|column| column.column_name == name));
+        self.unindexed.insert(table.qualified_name());
+        self.replace(narrower.clone());
+        Ok(narrower)
+    }
+
+    /// Drops a table from the model, and deletes its rows. Both stay in the past.
+    pub fn drop_table(&mut self, table: &Table) -> Result<(), CatalogError> {
+        let refers = |key: &ForeignKey| {
+            key.referenced_columns.first().is_some_and(|column| {
+                column.schema_name == table.schema_name && column.table_name == table.table_name
+            })
+        };
+        let other = self.model.tables().find(|other| {
+            other.qualified_name() != table.qualified_name() && other.foreign_keys.iter().any(refers)
+        });
+        if let Some(other) = other {
+            return Err(CatalogError::TableNeeded {
+                table: table.table_name.clone(),
+                reason: format!("{} refers to it", other.table_name),
+            });
+        }
+        let ((live, history), names) = (sql_names(table), self.file_columns(table)?.join(", "));
+        let sql = format!(
+            "INSERT INTO main.{history} ({names}, \"dbag:to\") \
+             SELECT {names}, {number} FROM main.{live} WHERE \"dbag:from\" < {number}; \
+             DELETE FROM main.{live};",
+            number = self.number
+        );
+        self.transaction.execute_batch(&sql).map_err(|e| self.fail(e))?;
+        self.drop_indexes(table)?;
+        self.unindexed.remove(&table.qualified_name());
+        if let Some(schema) = self.model.schemas.get_mut(&table.schema_name) {
+            schema.tables.remove(&table.table_name);
+        }
+        self.model_changed = true;
+        Ok(())
+    }
+
+    /// The model that was at another time, in place of this one.
+    pub(in crate::catalog) fn put_model(&mut self, model: crate::model::Model) -> Result<(), CatalogError> {
+        let tables: Vec<Table> = self.model.tables().cloned().collect();
+        tables.iter().try_for_each(|table| self.drop_indexes(table))?;
+        self.model = model;
+        self.unindexed = self.model.tables().map(Table::qualified_name).collect();
+        self.model_changed = true;
+        Ok(())
+    }
+
+    fn replace(&mut self, table: Table) {
+        self.model.put_table(table);
+        self.model_changed = true;
+    }
+
+    /// The quoted SQL columns of a table's live rows, those of dropped columns too, and `"dbag:from"`.
+    pub(in crate::catalog) fn file_columns(&self, table: &Table) -> Result<Vec<String>, CatalogError> {
+        let sql = "SELECT name FROM pragma_table_info(?1, 'main') ORDER BY cid";
+        let mut statement = self.transaction.prepare_cached(sql).map_err(|e| self.fail(e))?;
+        let names = statement.query_map([table.qualified_name()], |row| row.get::<_, String>(0));
+        let names =
+            names.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(|e| self.fail(e))?;
+        Ok(names.iter().map(|name| quoted(name)).collect())
+    }
+
+    fn is_in_file(&self, table: &Table) -> Result<bool, CatalogError> {
+        let sql = "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE";
+        let found = self.transaction.query_row(sql, [table.qualified_name()], |_| Ok(())).optional();
+        Ok(found.map_err(|e| self.fail(e))?.is_some())
+    }
+
+    /// Makes the SQL columns of a column, if they are not there from an earlier life. A column that comes back with
+    /// values of another SQL type gets columns of its own.
+    fn make_column(&mut self, table: &Table, column: &Column) -> Result<(), CatalogError> {
+        let sql_type = column.column_type.storage().sql();
+        if self.declared_type(table, &column.name)?.is_some_and(|declared| declared != sql_type) {
+            let added = self.aliases.add(&self.transaction, table, column);
+            added.map_err(|e| self.fail(e))?;
+        }
+        let name = self.aliases.physical(table, column);
+        if self.declared_type(table, &name)?.is_some() {
+            return Ok(());
+        }
+        let (live, history) = sql_names(table);
+        let sql = [live, history].map(|sql_table| {
+            format!("ALTER TABLE main.{sql_table} ADD COLUMN {} {sql_type};", quoted(&name))
+        });
+        self.transaction.execute_batch(&sql.concat()).map_err(|e| self.fail(e))
+    }
+
+    /// The type of an SQL column, if it is there.
+    fn declared_type(&self, table: &Table, name: &str) -> Result<Option<String>, CatalogError> {
+        let sql = "SELECT type FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
+        let found =
+            self.transaction.query_row(sql, (table.qualified_name(), name), |row| row.get(0)).optional();
+        found.map_err(|e| self.fail(e))
+    }
+
+    /// Gives every row that has another value in a column this one.
+    fn fill_column(&mut self, table: &Table, column: &Column, value: &Value) -> Result<(), CatalogError> {
+        let physical = quoted(&self.aliases.physical(table, column));
+        let (live, _) = sql_names(table);
+        let sql = format!("SELECT \"RID\" FROM main.{live} WHERE {physical} IS NOT ?");
+        let rids: Vec<String> = {
+            let mut statement = self.transaction.prepare(&sql).map_err(|e| self.fail(e))?;
+            let rids = statement.query_map([value], |row| row.get(0)).and_then(Iterator::collect);
+            rids.map_err(|e| self.fail(e))?
+        };
+        let writer = self.writer(table)?;
+        rids.iter().try_for_each(|rid| self.set(&writer, rid, &[(&column.name, value.clone())]))
+    }
+
+    /// Makes the indexes of tables that are new or changed: for their keys, for what refers elsewhere, and for what
+    /// changed when.
+    pub(super) fn make_indexes(&mut self) -> Result<(), CatalogError> {
+        for name in std::mem::take(&mut self.unindexed) {
+            let Some(table) = self.model.tables().find(|table| table.qualified_name() == name).cloned()
+            else {
+                continue;
+            };
+            for (index, sql) in self.indexes(&table) {
+                let made = self.transaction.execute_batch(&sql.replacen("INDEX", "INDEX IF NOT EXISTS", 1));
+                made.map_err(|e| match e.sqlite_error_code() {
+                    Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                        CatalogError::RepeatedKey { table: table.table_name.clone(), columns: index }
+                    }
+                    _ => self.fail(e),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_indexes(&self, table: &Table) -> Result<(), CatalogError> {
+        let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE \
+                   AND sql IS NOT NULL";
+        let names: Vec<String> = {
+            let mut statement = self.transaction.prepare(sql).map_err(|e| self.fail(e))?;
+            let names = statement.query_map([table.qualified_name()], |row| row.get(0));
+            names.and_then(Iterator::collect).map_err(|e| self.fail(e))?
+        };
+        let drops: String = names.iter().map(|name| format!("DROP INDEX main.{};", quoted(name))).collect();
+        self.transaction.execute_batch(&drops).map_err(|e| self.fail(e))
+    }
+
+    /// The columns of each index of a table, and the SQL that makes it.
+    fn indexes(&self, table: &Table) -> Vec<(String, String)> {
+        let (live, history) = sql_names(table);
+        let name = |what: &str| quoted(&format!("{} {what}", table.qualified_name()));
+        let physical =
+            |column: &str| table.column(column).map(|column| quoted(&self.aliases.physical(table, column)));
+        let mut indexes = vec![
+            (
+                String::new(),
+                format!("CREATE INDEX main.{} ON {live} (\"dbag:from\")", name("by transaction")),
+            ),
+            (String::new(), format!("CREATE INDEX main.{} ON {history} (\"RID\")", name("history by RID"))),
+            (
+                String::new(),
+                format!("CREATE INDEX main.{} ON {history} (\"dbag:to\")", name("history by end")),
+            ),
+        ];
+        let mut leading: HashSet<Vec<&str>> = HashSet::new();
+        for Key { unique_columns: columns, .. } in
+            table.keys.iter().filter(|key| key.unique_columns != ["RID"])
+        {
+            let listed: Option<Vec<String>> = columns.iter().map(|column| physical(column)).collect();
+            let Some(listed) = listed else { continue };
+            let all = columns.join(", ");
+            let sql = format!(
+                "CREATE UNIQUE INDEX main.{} ON {live} ({})",
+                name(&format!("key {all}")),
+                listed.join(", ")
+            );
+            indexes.push((all, sql));
+            leading.extend((1..=columns.len()).map(|n| columns[..n].iter().map(String::as_str).collect()));
+        }
+        for key in &table.foreign_keys {
+            let columns: Vec<&str> =
+                key.foreign_key_columns.iter().map(|column| column.column_name.as_str()).collect();
+            let is_system = columns.iter().all(|column| SYSTEM_COLUMNS.contains(column));
+            let listed: Option<Vec<String>> = columns.iter().map(|column| physical(column)).collect();
+            let (Some(listed), false) = (listed, is_system) else { continue };
+            if leading.insert(columns.clone()) {
+                let index = name(&format!("by {}", columns.join(", ")));
+                let sql = format!("CREATE INDEX main.{index} ON {live} ({})", listed.join(", "));
+                indexes.push((String::new(), sql));
+            }
+        }
+        indexes
+    }
+
+    /// Refuses names that SQLite would confuse: it compares column and table names without case.
+    fn check_table(&self, table: &Table) -> Result<(), CatalogError> {
+        let name = &table.table_name;
+        if !is_name(name) {
+            return Err(CatalogError::BadTableName(name.clone()));
+        }
+        let same = |other: &&Table| other.qualified_name().eq_ignore_ascii_case(&table.qualified_name());
+        if let Some(other) = self.model.tables().find(same) {
+            return Err(CatalogError::TableExists(other.table_name.clone()));
+        }
+        check_columns(table)
+    }
+}
+
+fn check_columns(table: &Table) -> Result<(), CatalogError> {
+    let (name, count) = (&table.table_name, table.column_definitions.len());
+    if count > MAX_COLUMNS {
+        return Err(CatalogError::TooManyColumns { table: name.clone(), count, limit: MAX_COLUMNS });
+    }
+    let mut seen = HashSet::new();
+    for column in &table.column_definitions {
+        let bad = |reason: &str| {
+            Err(CatalogError::BadColumn {
+                table: name.clone(),
+                column: column.name.clone(),
+                reason: reason.into(),
+            })
+        };
+        if column.name.is_empty() || column.name.contains('\0') {
+            return bad("it has no name, or one with a NUL");
+        }
+        if table.own_columns().any(|own| std::ptr::eq(own, column))
+            && SYSTEM_COLUMNS.iter().any(|system| system.eq_ignore_ascii_case(&column.name))
+        {
+            return bad("it is one of the system columns RID, RCT, RMT, RCB and RMB, which every table has");
+        }
+        if column.name.starts_with("dbag:") {
+            return bad("names that start with dbag: are kept for dbag");
+        }
+        let is_alias = [Storage::Text, Storage::Integer, Storage::Float]
+            .iter()
+            .any(|storage| column.name.ends_with(&format!("@{}", storage.sql())));
+        if is_alias {
+            return bad("names that end with @TEXT, @INTEGER or @REAL are kept for dbag");
+        }
+        if !seen.insert(column.name.to_ascii_lowercase()) {
+            return bad("another column has the same name, or one that differs only in case");
+        }
+    }
+    Ok(())
+}

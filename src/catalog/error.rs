@@ -1,0 +1,103 @@
+//! Why the catalog refused or failed.
+
+use std::path::PathBuf;
+
+use crate::version::{DatasetName, DatasetVersion};
+
+/// Why the catalog refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum CatalogError {
+    #[error("{0} exists already")]
+    Exists(PathBuf),
+    #[error(
+        "{path} was written by a newer dbag (catalog format {found}; this one knows {known}); upgrade dbag to open it"
+    )]
+    NewerFormat { path: PathBuf, found: i64, known: i64 },
+    #[error("{path} is not a dbag catalog: {reason}")]
+    NotACatalog { path: PathBuf, reason: String },
+    #[error(
+        "{path} has catalog format {found}, and this dbag writes {known}; `dbag upgrade` brings it up to date, and can be undone"
+    )]
+    OlderFormat { path: PathBuf, found: i64, known: i64 },
+    #[error("{0} was not upgraded, or what it was before is not kept beside it")]
+    NoUpgrade(PathBuf),
+    #[error("{0} has changed since it was upgraded; --lose-changes goes back all the same")]
+    ChangedSince(PathBuf),
+    #[error("there is no table {name:?}; {}", known(.tables, "tables"))]
+    NoSuchTable { name: String, tables: Vec<String> },
+    #[error("{0:?} can't name a table: names are letters, digits and '_', and start with a letter")]
+    BadTableName(String),
+    #[error(
+        "{0:?} can't name your schema: names are letters, digits and '_', start with a letter, and are not deriva-ml or public"
+    )]
+    BadSchemaName(String),
+    #[error("there is a table {0} already")]
+    TableExists(String),
+    #[error("{column:?} can't be a column of {table}: {reason}")]
+    BadColumn { table: String, column: String, reason: String },
+    #[error("{table} has no column {column:?}; its columns are {}", columns.join(", "))]
+    NoSuchColumn { table: String, column: String, columns: Vec<String> },
+    #[error("{table} has the column {column} already")]
+    ColumnExists { table: String, column: String },
+    #[error("{column} of {table} can't go: {reason}")]
+    ColumnNeeded { table: String, column: String, reason: String },
+    #[error("{table} can't go: {reason}")]
+    TableNeeded { table: String, reason: String },
+    #[error("the row {rid} of {table} has no value for {column}, which needs one")]
+    MissingValue { table: String, column: String, rid: String },
+    #[error("{table} would have two rows with the same {columns}")]
+    RepeatedKey { table: String, columns: String },
+    #[error("the row {rid} of {table} refers to {what}, and {other} has no such row")]
+    Dangling { table: String, rid: String, what: String, other: String },
+    #[error("the row {rid} of {table} can't go: {other} refers to it (row {by})")]
+    StillReferred { table: String, rid: String, other: String, by: String },
+    #[error("a row with the RID {0} is there already")]
+    RidTaken(String),
+    #[error("{0:?} is neither a snapshot id, nor a date or time, nor a version such as digits@1.0.0")]
+    NotAMoment(String),
+    #[error("the catalog has nothing from before {0}")]
+    BeforeTime(String),
+    #[error("there is no change that could be undone")]
+    NothingToUndo,
+    #[error(
+        "the last change made the version {0}, which stands for ever; delete the dataset, or release another version"
+    )]
+    Released(String),
+    #[error("{table} would have {count} columns; SQLite holds {limit}")]
+    TooManyColumns { table: String, count: usize, limit: usize },
+    #[error("there is no dataset {name:?}; {}", known(.datasets, "datasets"))]
+    NoSuchDataset { name: String, datasets: Vec<String> },
+    #[error("a dataset {0} exists already")]
+    DatasetExists(DatasetName),
+    #[error("dataset {name} has no version {version}; {}", known(.versions, "versions"))]
+    NoSuchVersion { name: DatasetName, version: DatasetVersion, versions: Vec<String> },
+    #[error("nothing in dataset {name} has changed since {version}")]
+    NothingToRelease { name: DatasetName, version: DatasetVersion },
+    #[error("dataset {0} has no members yet")]
+    NoMembers(DatasetName),
+    #[error("no row of a domain table has the RID {0:?}")]
+    NoSuchRow(String),
+    #[error("the condition {condition:?} can't be used on {table}: {reason}")]
+    BadCondition { table: String, condition: String, reason: String },
+    #[error("another dbag has been writing to {0} for too long; try again")]
+    Busy(PathBuf),
+    #[error("the disk is full, so that {0} can't be written")]
+    DiskFull(PathBuf),
+    #[error("{path} can't be written: {reason}")]
+    Unwritable { path: PathBuf, reason: String },
+    #[error("{path}: {source}")]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("{path} holds what no dbag wrote: {reason}")]
+    Corrupt { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+fn known(names: &[String], what: &str) -> String {
+    if names.is_empty() {
+        format!("there are no {what} yet")
+    } else {
+        format!("{what}: {}", names.join(", "))
+    }
+}
