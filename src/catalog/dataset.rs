@@ -1,6 +1,6 @@
 //! Datasets: made, filled, released, and what has drifted since the last release.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::read::rows_at;
 use super::selection::{member_rids, memberships};
@@ -313,9 +313,11 @@ impl Catalog {
 /// A table whose rows can be members: not one of the `deriva-ml` schema.
 fn element_table(change: &Change<'_>, name: &str) -> Result<Table, CatalogError> {
     let table = change.table(name)?;
-    if table.schema_name == DERIVA_ML || table.is_membership() {
-        let tables =
-            change.model().tables().filter(|table| table.schema_name != DERIVA_ML && !table.is_membership());
+    let model = change.model();
+    if table.schema_name == DERIVA_ML || model.membership(&table).is_some() {
+        let tables = model
+            .tables()
+            .filter(|table| table.schema_name != DERIVA_ML && model.membership(table).is_none());
         return Err(CatalogError::NoSuchTable {
             name: name.to_owned(),
             tables: tables.map(|table| table.table_name.clone()).collect(),
@@ -360,32 +362,34 @@ impl Change<'_> {
     ) -> Result<u64, CatalogError> {
         let found = memberships(self.model()).into_iter().find_map(|membership| {
             (membership.element.qualified_name() == element.qualified_name())
-                .then(|| membership.table.clone())
+                .then(|| (membership.table.clone(), membership.dataset_column.to_owned()))
         });
-        let association = match found {
-            Some(table) => table,
+        let (association, outer) = match found {
+            Some(found) => found,
             None => {
                 let table = membership_table(schema, element);
                 self.put_table(table.clone())?;
-                table
+                (table, "Dataset".to_owned())
             }
         };
-        let rows = rows_at(&association, &["Dataset", &element.table_name], i64::MAX - 1, &self.aliases);
-        let sql = format!(
-            "SELECT 1 FROM ({rows}) WHERE \"Dataset\" = {} AND {} = ?",
-            literal(dataset.as_str()),
-            quoted(&element.table_name)
-        );
+        // An association has no columns of its own but these two, in either order.
+        let columns: Vec<&str> = association.own_columns().map(|column| column.name.as_str()).collect();
+        let values = |rid: &str| -> Vec<Value> {
+            let value = |column: &&str| if **column == outer { dataset.as_str() } else { rid };
+            columns.iter().map(|column| Value::Text(value(column).to_owned())).collect()
+        };
+        let is = columns.iter().map(|column| format!("{} = ?", quoted(column))).collect::<Vec<_>>();
+        let sql = format!("SELECT 1 FROM ({}) WHERE {}", self.now(&association), is.join(" AND "));
         let writer = self.writer(&association)?;
         let mut added = 0;
         for rid in rids {
             let known = {
                 let mut statement =
                     self.transaction().prepare_cached(&sql).map_err(|e| sqlite(self.path(), e))?;
-                statement.exists([rid]).map_err(|e| sqlite(self.path(), e))?
+                statement.exists(params_from_iter(values(rid))).map_err(|e| sqlite(self.path(), e))?
             };
             if !known {
-                self.insert(&writer, &[Value::Text(dataset.to_string()), Value::Text(rid.clone())])?;
+                self.insert(&writer, &values(rid))?;
                 added += 1;
             }
         }

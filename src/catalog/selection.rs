@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::read::{Row, for_each_row, rows_at};
 use super::sql::{Aliases, literal, quoted};
 use super::{Catalog, CatalogError, VersionDetails};
-use crate::model::{DERIVA_ML, Model, Rid, Snapshot, Storage, Table};
+use crate::model::{DERIVA_ML, Membership, Model, Rid, Snapshot, Storage, Table};
 use crate::version::VersionRef;
 
 /// A dataset at a released version.
@@ -36,36 +36,9 @@ pub struct TableSelection {
     pub(crate) sql: String,
 }
 
-/// An association between datasets and an element table.
-pub(super) struct Membership<'m> {
-    pub(super) table: &'m Table,
-    pub(super) column: &'m str,
-    pub(super) element: &'m Table,
-}
-
-/// The memberships, found by their shape: a key over two foreign keys, one of them to the dataset's RID.
+/// The associations between datasets and element tables. A dataset within a dataset is no member here.
 pub(super) fn memberships(model: &Model) -> Vec<Membership<'_>> {
-    let associations = model.tables().filter_map(|table| {
-        let key = table.natural_key()?;
-        let [first, second] = table.foreign_keys.as_slice() else { return None };
-        let refers = |fk: &crate::model::ForeignKey| -> Option<(String, String, String)> {
-            let [from] = fk.foreign_key_columns.as_slice() else { return None };
-            let [to] = fk.referenced_columns.as_slice() else { return None };
-            (to.column_name == "RID")
-                .then(|| (from.column_name.clone(), to.schema_name.clone(), to.table_name.clone()))
-        };
-        let (dataset, element) = (refers(first)?, refers(second)?);
-        let to_dataset = dataset.1 == DERIVA_ML && dataset.2 == "Dataset";
-        let covered = key.len() == 2 && key.contains(&dataset.0) && key.contains(&element.0);
-        let element_table = model.table(&element.1, &element.2)?;
-        let nested = element_table.schema_name == DERIVA_ML && element_table.table_name == "Dataset";
-        (to_dataset && covered && !nested).then(|| Membership {
-            column: table.column(&element.0).map_or("", |column| column.name.as_str()),
-            element: element_table,
-            table,
-        })
-    });
-    associations.collect()
+    model.memberships().into_iter().filter(|membership| !membership.is_nesting()).collect()
 }
 
 /// The SQL of the ids of a dataset's members of one element type after transaction `number`.
@@ -75,8 +48,9 @@ pub(super) fn member_rids(
     number: i64,
     aliases: &Aliases,
 ) -> String {
-    let rows = rows_at(membership.table, &["Dataset", membership.column], number, aliases);
-    format!("SELECT {} FROM ({rows}) WHERE \"Dataset\" = {}", quoted(membership.column), literal(dataset))
+    let (outer, member) = (membership.dataset_column, membership.element_column);
+    let rows = rows_at(membership.table, &[outer, member], number, aliases);
+    format!("SELECT {} FROM ({rows}) WHERE {} = {}", quoted(member), quoted(outer), literal(dataset))
 }
 
 /// Every table's part in a dataset after transaction `number`.
@@ -93,8 +67,8 @@ pub(super) fn select(model: &Model, dataset: &str, number: i64, aliases: &Aliase
                 _ => None,
             };
         }
-        if memberships.iter().any(|membership| membership.table.qualified_name() == name) {
-            return whose("Dataset");
+        if let Some(own) = memberships.iter().find(|membership| membership.table.qualified_name() == name) {
+            return whose(own.dataset_column);
         }
         let of: Vec<String> = memberships
             .iter()
@@ -110,7 +84,10 @@ pub(super) fn select(model: &Model, dataset: &str, number: i64, aliases: &Aliase
             format!("SELECT {} FROM ({}) WHERE {filter}", names.join(", "), all_at(table, number, aliases));
         Some(TableSelection { table: table.clone(), sql })
     });
-    selected.collect()
+    let mut selected: Vec<TableSelection> = selected.collect();
+    let name = |part: &TableSelection| (part.table.schema_name.clone(), part.table.table_name.clone());
+    selected.sort_by_cached_key(name);
+    selected
 }
 
 /// Every table whole, as it was after transaction `number`.

@@ -69,7 +69,7 @@ pub(super) fn find_table<'m>(model: &'m Model, name: &str) -> Result<&'m Table, 
         name: name.to_owned(),
         tables: model
             .tables()
-            .filter(|table| table.schema_name != DERIVA_ML && !table.is_membership())
+            .filter(|table| table.schema_name != DERIVA_ML && model.membership(table).is_none())
             .map(|table| table.table_name.clone())
             .collect(),
     })

@@ -104,7 +104,8 @@ impl Catalog {
                 connection.execute("INSERT INTO dbag_meta VALUES (?, ?)", (key, value))?;
             }
             connection.execute("INSERT INTO dbag_meta VALUES ('next_rid', 0)", ())?;
-            connection.execute("INSERT INTO dbag_model VALUES (0, ?)", [r#"{"schemas":{}}"#])?;
+            connection
+                .execute("INSERT INTO dbag_model VALUES (0, ?)", [r#"{"annotations":{},"schemas":{}}"#])?;
             Ok(())
         };
         set_up().map_err(|e| sqlite(path, e))?;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{ImportReport, IngestError, check_name};
 use crate::bag::Progress;
 use crate::catalog::{Catalog, Change};
-use crate::model::{Column, ColumnType, Storage, Table};
+use crate::model::{Column, ColumnType, Model, Storage, Table};
 use crate::tabular::{CsvReader, TypeGuess, Value};
 
 /// How to import a CSV file.
@@ -37,11 +37,12 @@ pub fn import_csv(
 ) -> Result<ImportReport, IngestError> {
     let length = fs_err::metadata(import.path)?.len();
     let schema = catalog.domain_schema().to_owned();
-    let known = catalog.model()?.table(&schema, import.table).cloned();
+    let model = catalog.model()?;
+    let known = model.table(&schema, import.table).cloned();
     progress.begin("reading", 1, if known.is_none() { length * 2 } else { length });
     let created = known.is_none();
     let shape = match known {
-        Some(table) => existing_table(table, import)?,
+        Some(table) => existing_table(&model, table, import)?,
         None => new_table(&schema, import, progress)?,
     };
     let mut report = ImportReport::new(&shape, created, import.dry_run);
@@ -49,7 +50,7 @@ pub fn import_csv(
     let import_all = |change: &mut Change<'_>| {
         // Another process may have made the table while the types were being guessed.
         let table = match change.model().table(&schema, import.table).cloned() {
-            Some(table) => existing_table(table, import)?,
+            Some(table) => existing_table(change.model(), table, import)?,
             None => {
                 change.put_table(shape.clone())?;
                 shape
@@ -72,9 +73,9 @@ fn open(path: &Path) -> Result<CsvReader<BufReader<fs_err::File>>, IngestError> 
 }
 
 /// Checks what was asked against the table that is there.
-fn existing_table(table: Table, import: &TableImport<'_>) -> Result<Table, IngestError> {
+fn existing_table(model: &Model, table: Table, import: &TableImport<'_>) -> Result<Table, IngestError> {
     let name = table.table_name.clone();
-    if table.is_membership() {
+    if model.membership(&table).is_some() {
         return Err(IngestError::Reserved { table: name });
     }
     if table.is_asset() {
@@ -82,7 +83,7 @@ fn existing_table(table: Table, import: &TableImport<'_>) -> Result<Table, Inges
     }
     for (column, asked) in import.types {
         let has = table.column(column).map(|column| &column.column_type);
-        if let Some(has) = has.filter(|has| *has != asked) {
+        if let Some(has) = has.filter(|has| has.typename != asked.typename) {
             let (has, asked) = (has.typename.clone(), asked.typename.clone());
             return Err(IngestError::OtherType { table: name, column: column.clone(), has, asked });
         }

@@ -1,17 +1,22 @@
 //! The ERMrest model: schemas, tables, columns, keys and foreign keys, as `/schema` prints them.
 //!
-//! Owns the model's form, record ids and snapshot ids, and the tables of the `deriva-ml` schema. It holds no rows.
+//! Owns the model's form, record ids and snapshot ids, and the tables of the `deriva-ml` schema. It holds no
+//! rows.
 
 mod deriva_ml;
+mod feature;
+mod json;
+mod kind;
 mod rid;
 mod snapshot;
 mod types;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use indexmap::IndexMap;
 
 pub use deriva_ml::{DERIVA_ML, deriva_ml_schema, membership_table};
+pub use feature::{Feature, Link};
+pub use json::{ModelError, Place, Rest};
+pub use kind::{AssetExecutions, AssetForm, AssetTypes, Association, Membership, TableKind};
 pub use rid::{Rid, RidPrefix};
 pub(crate) use snapshot::parse_local;
 pub use snapshot::{Snapshot, format_timestamp, parse_timestamp};
@@ -27,57 +32,54 @@ pub const ASSET_TAG: &str = "tag:isrd.isi.edu,2017:asset";
 pub const SYSTEM_COLUMNS: [&str; 5] = ["RID", "RCT", "RMT", "RCB", "RMB"];
 
 /// A catalog's model.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
     /// The snapshot that it was read at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snaptime: Option<String>,
     /// The catalog's annotations.
-    #[serde(default)]
     pub annotations: Annotations,
-    /// The schemas by name.
-    pub schemas: BTreeMap<String, Schema>,
+    /// The schemas by name, in the document's order.
+    pub schemas: IndexMap<String, Schema>,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// A schema: a named group of tables.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     /// Its name.
     pub schema_name: String,
     /// What it is for.
-    #[serde(default)]
     pub comment: Option<String>,
     /// Its annotations.
-    #[serde(default)]
     pub annotations: Annotations,
-    /// Its tables by name.
-    pub tables: BTreeMap<String, Table>,
+    /// Its tables by name, in the document's order.
+    pub tables: IndexMap<String, Table>,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// A table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// The schema that it is in.
     pub schema_name: String,
     /// Its name.
     pub table_name: String,
     /// `table` or `view`.
-    #[serde(default = "table_kind")]
     pub kind: String,
     /// What it is for.
-    #[serde(default)]
     pub comment: Option<String>,
     /// Its columns in order, the system columns first.
     pub column_definitions: Vec<Column>,
     /// Its keys.
-    #[serde(default)]
     pub keys: Vec<Key>,
     /// Its foreign keys.
-    #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
     /// Its annotations.
-    #[serde(default)]
     pub annotations: Annotations,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 fn table_kind() -> String {
@@ -85,49 +87,41 @@ fn table_kind() -> String {
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Its name: any text.
     pub name: String,
     /// Its type.
-    #[serde(rename = "type")]
     pub column_type: ColumnType,
     /// Whether it may be NULL.
-    #[serde(default = "yes")]
     pub nullok: bool,
     /// Its default value.
-    #[serde(default)]
     pub default: Option<serde_json::Value>,
     /// What it is for.
-    #[serde(default)]
     pub comment: Option<String>,
     /// Its annotations.
-    #[serde(default)]
     pub annotations: Annotations,
-}
-
-fn yes() -> bool {
-    true
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// A key: columns whose values together are unique.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// Schema and constraint name.
-    #[serde(default)]
     pub names: Vec<(String, String)>,
     /// The columns.
     pub unique_columns: Vec<String>,
     /// What it is for.
-    #[serde(default)]
     pub comment: Option<String>,
     /// Its annotations.
-    #[serde(default)]
     pub annotations: Annotations,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// A column of a table of a schema.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ColumnRef {
     /// The schema.
     pub schema_name: String,
@@ -135,30 +129,29 @@ pub struct ColumnRef {
     pub table_name: String,
     /// The column.
     pub column_name: String,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// A foreign key; composite ones pair the columns of both lists in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ForeignKey {
     /// Schema and constraint name.
-    #[serde(default)]
     pub names: Vec<(String, String)>,
     /// The referring columns.
     pub foreign_key_columns: Vec<ColumnRef>,
     /// The columns referred to.
     pub referenced_columns: Vec<ColumnRef>,
     /// What happens when the other row goes.
-    #[serde(default = "no_action")]
     pub on_delete: String,
     /// What happens when the other row's key changes.
-    #[serde(default = "no_action")]
     pub on_update: String,
     /// What it is for.
-    #[serde(default)]
     pub comment: Option<String>,
     /// Its annotations.
-    #[serde(default)]
     pub annotations: Annotations,
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 fn no_action() -> String {
@@ -183,15 +176,40 @@ impl Model {
         self.tables().filter(|table| table.table_name == name).collect()
     }
 
-    /// Adds or replaces a table, making its schema where it is new.
+    /// Adds or replaces a table, making its schema where it is new. What is new goes before the first of a
+    /// later name.
     pub fn put_table(&mut self, table: Table) {
-        let schema = self.schemas.entry(table.schema_name.clone()).or_insert_with(|| Schema {
-            schema_name: table.schema_name.clone(),
+        if !self.schemas.contains_key(&table.schema_name) {
+            put(&mut self.schemas, &table.schema_name, Schema::new(&table.schema_name));
+        }
+        if let Some(schema) = self.schemas.get_mut(&table.schema_name) {
+            let name = table.table_name.clone();
+            put(&mut schema.tables, &name, table);
+        }
+    }
+}
+
+/// Replaces what has the name, or puts it before the first of a later name.
+fn put<V>(map: &mut IndexMap<String, V>, name: &str, value: V) {
+    if let Some(known) = map.get_mut(name) {
+        *known = value;
+        return;
+    }
+    let at = map.keys().position(|other| other.as_str() > name).unwrap_or(map.len());
+    map.shift_insert(at, name.to_owned(), value);
+}
+
+impl Schema {
+    /// A schema without tables.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            schema_name: name.into(),
             comment: None,
             annotations: Annotations::new(),
-            tables: BTreeMap::new(),
-        });
-        schema.tables.insert(table.table_name.clone(), table);
+            tables: IndexMap::new(),
+            rest: Rest::default(),
+        }
     }
 }
 
@@ -219,6 +237,7 @@ impl Table {
             keys: Vec::new(),
             foreign_keys: Vec::new(),
             annotations: Annotations::new(),
+            rest: Rest::default(),
         };
         table.add_key(&["RID"]);
         table
@@ -243,6 +262,7 @@ impl Table {
             unique_columns: columns.iter().map(|&column| column.to_owned()).collect(),
             comment: None,
             annotations: Annotations::new(),
+            rest: Rest::default(),
         });
     }
 
@@ -253,6 +273,7 @@ impl Table {
                 schema_name: schema.into(),
                 table_name: table.into(),
                 column_name: column.into(),
+                rest: Rest::default(),
             }]
         };
         self.foreign_keys.push(ForeignKey {
@@ -263,6 +284,7 @@ impl Table {
             on_update: no_action(),
             comment: None,
             annotations: Annotations::new(),
+            rest: Rest::default(),
         });
     }
 
@@ -270,25 +292,6 @@ impl Table {
     #[must_use]
     pub fn natural_key(&self) -> Option<&[String]> {
         self.keys.iter().map(|key| key.unique_columns.as_slice()).find(|columns| *columns != ["RID"])
-    }
-
-    /// Whether it holds files: URL, Filename, Length and MD5, with the asset annotation on URL.
-    #[must_use]
-    pub fn is_asset(&self) -> bool {
-        let url = self.column("URL").is_some_and(|url| url.annotations.contains_key(ASSET_TAG));
-        url && ["Filename", "Length", "MD5"].iter().all(|name| self.column(name).is_some())
-    }
-
-    /// Whether it holds datasets' members: a key over two foreign keys, the first of them to a dataset.
-    #[must_use]
-    pub fn is_membership(&self) -> bool {
-        let to_dataset = self.foreign_keys.first().is_some_and(|foreign_key| {
-            foreign_key
-                .referenced_columns
-                .iter()
-                .all(|column| column.schema_name == DERIVA_ML && column.table_name == "Dataset")
-        });
-        to_dataset && self.foreign_keys.len() == 2 && self.natural_key().is_some_and(|key| key.len() == 2)
     }
 
     /// The name of its SQL table and of messages: `schema:Table`.
@@ -309,6 +312,7 @@ impl Column {
             default: None,
             comment: None,
             annotations: Annotations::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -326,26 +330,4 @@ impl Column {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_model_is_read_as_it_is_written() {
-        let mut model = Model::default();
-        deriva_ml_schema().into_iter().for_each(|table| model.put_table(table));
-        let json = serde_json::to_string(&model).unwrap();
-        assert_eq!(serde_json::from_str::<Model>(&json).unwrap(), model);
-    }
-
-    #[test]
-    fn members_of_the_document_that_dbag_does_not_use_are_no_error() {
-        let json = r#"{"snaptime":"361-VCY3-TYV8","rights":{},"acls":{},"annotations":{},"schemas":{"s":{"schema_name":"s",
-            "RID":"1","acls":{},"tables":{"T":{"schema_name":"s","table_name":"T","kind":"table","RID":"2",
-            "column_definitions":[{"name":"a.b","type":{"typename":"text[]","is_array":true,"base_type":{"typename":"text"}}}]}}}}}"#;
-        let model: Model = serde_json::from_str(json).unwrap();
-        assert_eq!(
-            model.table("s", "T").unwrap().column("a.b").unwrap().column_type.storage(),
-            Storage::Array
-        );
-    }
-}
+mod tests;

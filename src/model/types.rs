@@ -1,26 +1,20 @@
 //! Column types by their ERMrest names, and how their values are kept.
 
-use serde::{Deserialize, Serialize};
+use super::Rest;
 
 /// A column's type as `/schema` prints it. Unknown names are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnType {
     /// The name, such as `int8`, `markdown` or `text[]`.
     pub typename: String,
     /// Whether it is a domain over another type.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub is_domain: bool,
     /// Whether it is an array of another type.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub is_array: bool,
     /// The other type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_type: Option<Box<ColumnType>>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference.
-fn is_false(flag: &bool) -> bool {
-    !flag
+    /// What else the document says of it.
+    pub rest: Rest,
 }
 
 /// How a type's values are kept in SQLite and in memory.
@@ -50,7 +44,13 @@ impl ColumnType {
     /// A plain type.
     #[must_use]
     pub fn new(typename: &str) -> Self {
-        Self { typename: typename.into(), is_domain: false, is_array: false, base_type: None }
+        Self {
+            typename: typename.into(),
+            is_domain: false,
+            is_array: false,
+            base_type: None,
+            rest: Rest::default(),
+        }
     }
 
     /// A domain over a base type.
