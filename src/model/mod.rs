@@ -3,8 +3,11 @@
 //! Owns the model's form, record ids and snapshot ids, and the tables of the `deriva-ml` schema. It holds no
 //! rows.
 
+mod build;
+mod check;
 mod deriva_ml;
 mod feature;
+mod graph;
 mod json;
 mod kind;
 mod rid;
@@ -13,7 +16,9 @@ mod types;
 
 use indexmap::IndexMap;
 
-pub use deriva_ml::{DERIVA_ML, deriva_ml_schema, membership_table};
+pub use build::{FeatureColumns, asset_table, feature_table, vocabulary};
+pub use check::ModelFault;
+pub use deriva_ml::{DERIVA_ML, deriva_ml_schema, deriva_ml_tables, membership_table, seed_terms};
 pub use feature::{Feature, Link};
 pub use json::{ModelError, Place, Rest};
 pub use kind::{AssetExecutions, AssetForm, AssetTypes, Association, Membership, TableKind};
@@ -256,7 +261,7 @@ impl Table {
 
     /// Adds a key with Deriva's constraint name.
     pub fn add_key(&mut self, columns: &[&str]) {
-        let name = format!("{}_{}_key", self.table_name, columns.join("_"));
+        let name = build::constraint_name(&[&self.table_name, &columns.join("_")], "key");
         self.keys.push(Key {
             names: vec![(self.schema_name.clone(), name)],
             unique_columns: columns.iter().map(|&column| column.to_owned()).collect(),
@@ -277,7 +282,10 @@ impl Table {
             }]
         };
         self.foreign_keys.push(ForeignKey {
-            names: vec![(self.schema_name.clone(), format!("{}_{column}_fkey", self.table_name))],
+            names: vec![(
+                self.schema_name.clone(),
+                build::constraint_name(&[&self.table_name, column], "fkey"),
+            )],
             foreign_key_columns: reference(&self.schema_name, &self.table_name, column),
             referenced_columns: reference(schema, table, referenced),
             on_delete: no_action(),

@@ -1,7 +1,11 @@
 //! The model's tests; those over real catalogs and bags read them from beside the repository, where they are.
 
+mod build;
+mod check;
 mod json;
 mod kinds;
+mod order;
+mod shapes;
 
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,19 @@
-//! The part of the `deriva-ml` schema that every catalog made here starts with, by deriva-ml's own names.
+//! The `deriva-ml` schema by deriva-ml's own names: all of it, the part that a catalog made here starts with,
+//! and the terms that its vocabularies start with.
+
+mod tables;
+mod terms;
+
+pub use tables::deriva_ml_tables;
+pub use terms::seed_terms;
 
 use super::{Column, ColumnType, Table};
 
 /// The schema's name.
 pub const DERIVA_ML: &str = "deriva-ml";
 
-/// The schema's tables: datasets, their versions, types and nesting, and what those refer to.
+/// The tables that a catalog made here starts with: datasets, their versions, types and nesting, and what
+/// those refer to. A bag's `schema.json` shows them, so that a change here changes every bag's digest.
 #[must_use]
 pub fn deriva_ml_schema() -> Vec<Table> {
     let mut dataset = table(
