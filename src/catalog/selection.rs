@@ -131,3 +131,57 @@ impl Catalog {
         self.connection
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Clock, CreateOptions, RowWriter};
+    use crate::model::{Column, ColumnType};
+    use crate::tabular::Value;
+    use crate::version::Bump;
+
+    #[test]
+    fn members_are_kept_in_an_association_of_any_name_and_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            CreateOptions { clock: Clock::Fixed(1_795_424_151_577_689), ..CreateOptions::default() };
+        let mut catalog = Catalog::create(&folder.path().join("catalog.sqlite"), &options).unwrap();
+        let name = "scans".parse().unwrap();
+        let dataset = catalog.create_dataset(&name, "").unwrap();
+        let text = |name: &str| Column::new(name, ColumnType::new("text"));
+        let mut scan = Table::new("domain", "Scan", "");
+        scan.column_definitions.push(text("File"));
+        let mut holds = Table::new("domain", "Part_Whole", "");
+        holds.column_definitions.extend([text("Part").required(), text("Whole").required()]);
+        holds.add_key(&["Part", "Whole"]);
+        holds.add_foreign_key("Part", "domain", "Scan", "RID");
+        holds.add_foreign_key("Whole", DERIVA_ML, "Dataset", "RID");
+        let put = |change: &mut super::super::Change<'_>| -> Result<(), CatalogError> {
+            change.put_table(scan.clone())?;
+            change.put_table(holds.clone())?;
+            for file in ["a", "b"] {
+                change.insert(&RowWriter::new(&scan), &[Value::Text(file.into())])?;
+            }
+            Ok(())
+        };
+        catalog.change("test", put).unwrap();
+        assert_eq!(catalog.add_table_members(&name, "Scan", Some("\"File\" = 'a'")).unwrap(), (1, 0));
+        assert_eq!(catalog.add_table_members(&name, "Scan", None).unwrap(), (1, 1));
+        assert_eq!(catalog.dataset_details(&name).unwrap().summary.members, 2);
+        let release = catalog.release_dataset(&name, Bump::Major, "").unwrap();
+        let selection = catalog.select_version(&release.reference).unwrap();
+        let mut rows = std::collections::BTreeMap::new();
+        for part in &selection.tables {
+            let keep = |row: Row| -> Result<(), CatalogError> {
+                rows.entry(part.table.table_name.clone()).or_insert_with(Vec::new).push(row);
+                Ok(())
+            };
+            catalog.for_each_selected(part, keep).unwrap();
+        }
+        assert_eq!(rows["Scan"].len(), 2);
+        assert!(rows["Part_Whole"].iter().all(|row| row[6] == Value::Text(dataset.to_string())));
+        assert!(!selection.model.tables().any(|table| table.table_name == "Dataset_Scan"));
+        let names: Vec<String> = selection.tables.iter().map(|part| part.table.qualified_name()).collect();
+        assert!(names.is_sorted(), "{names:?}");
+    }
+}
