@@ -12,6 +12,11 @@ use super::work::{Claims, Owner};
 use super::{MaterializeError, spoilt};
 use crate::bag::{BagFile, Finding, Progress, Severity, VerifyOptions, verify};
 
+/// The archive under way, in a folder of its own.
+const ARCHIVE: &str = "archive";
+/// Who works on it.
+const CLAIM: &str = "pack.claim";
+
 /// Makes the archive `out` of a bag.
 pub(super) fn pack(
     opened: &Opened,
@@ -20,7 +25,9 @@ pub(super) fn pack(
     fetch: &Fetch<'_>,
     progress: &dyn Progress,
 ) -> Result<MaterializeReport, MaterializeError> {
+    let folder = beside(out);
     if out.exists() {
+        sweep(&folder);
         return Err(MaterializeError::Exists(out.to_owned()));
     }
     let bag = &opened.bag;
@@ -49,14 +56,13 @@ pub(super) fn pack(
     }
     report.findings = findings.into_iter().filter(|finding| !is_error(&finding)).collect();
     let owner = Owner::new();
-    let folder = beside(out);
     let claims = Claims::at(&folder, &owner)?;
-    let Some(claim) = claims.take("pack.claim")? else {
+    let Some(claim) = claims.take(CLAIM)? else {
         return Err(MaterializeError::Busy(out.to_owned()));
     };
     let own = bag.files().filter(is_right).collect();
     let name = bag.container().name();
-    let place = PackPlace::open(&folder.join("archive"), name, own, &list, fetch.cache(), &folder, &owner)?;
+    let place = PackPlace::open(&folder.join(ARCHIVE), name, own, &list, fetch.cache(), &folder, &owner)?;
     place.take_own()?;
     let done = vec![false; list.len()];
     fetch.run(&list, &done, &place, &claims, &mut report)?;
@@ -73,4 +79,15 @@ pub(super) fn pack(
 fn beside(out: &Path) -> PathBuf {
     let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
     out.with_file_name(format!(".dbag-{name}.partial"))
+}
+
+/// Removes what is left of a run that was killed when its archive already had its name.
+fn sweep(folder: &Path) {
+    if !folder.exists() || folder.join(ARCHIVE).exists() {
+        return;
+    }
+    let taken = Claims::at(folder, &Owner::new()).and_then(|claims| claims.take(CLAIM));
+    if let Ok(Some(_claim)) = taken {
+        let _ = fs_err::remove_dir_all(folder);
+    }
 }

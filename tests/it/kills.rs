@@ -44,39 +44,38 @@ fn random(below: u64) -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish() % below
 }
 
-/// Kills a run ten times, then lets it end.
-fn killed_again_and_again(remote: &Remote, undisturbed: &std::collections::BTreeMap<String, Vec<u8>>) {
+/// A server of files that takes its time, until it is told to hurry: with four connections 70 MiB take some six seconds.
+pub fn slow_server(remote: &Remote) -> (Server, Arc<AtomicBool>) {
     let fast = Arc::new(AtomicBool::new(false));
     let (files, is_fast) = (remote.clone(), Arc::clone(&fast));
-    // With four connections all of it takes some six seconds.
     let server = Server::with(move |request| match files.reply(&request.path) {
         reply if is_fast.load(Ordering::SeqCst) => reply,
         reply => reply.drip(64 << 10, Duration::from_millis(20)),
     });
-    let sandbox = Sandbox::new();
-    let bag = sandbox.path("bag");
-    remote.bag(&server.url()).write(&bag);
-    let arguments = ["materialize", "bag", "--connections", "4"];
+    (server, fast)
+}
+
+/// Kills runs of a command at random moments, ten times or until one was faster. `look` sees what each left.
+pub fn kill_ten_times(sandbox: &Sandbox, arguments: &[&str], look: impl Fn()) -> Vec<Run> {
     let mut runs = Vec::new();
     for _ in 0..10 {
         let began = Instant::now();
-        let mut child = spawn(&mut sandbox.command(&arguments));
+        let mut child = spawn(&mut sandbox.command(arguments));
         std::thread::sleep(Duration::from_millis(50 + random(1100)));
         let died = Instant::now();
         child.kill().unwrap();
         if child.wait().unwrap().success() {
             break;
         }
-        remote.assert_right(&bag);
+        look();
         runs.push(Run { began, good: died.checked_sub(GRACE).unwrap(), died });
     }
-    fast.store(true, Ordering::SeqCst);
-    sandbox.dbag(&arguments).expect(0);
-    let found = tree(&bag);
-    assert_eq!(found.keys().collect::<Vec<_>>(), undisturbed.keys().collect::<Vec<_>>());
-    for (name, body) in undisturbed {
-        assert!(name == "fetch.txt" || found[name] == *body, "{name}");
-    }
+    runs
+}
+
+/// Asserts that nothing of what a killed run had was sent again later.
+#[track_caller]
+pub fn assert_nothing_twice(server: &Server, remote: &Remote, runs: &[Run]) {
     let answers = server.answers();
     for (number, run) in runs.iter().enumerate() {
         for name in remote.names() {
@@ -84,6 +83,26 @@ fn killed_again_and_again(remote: &Remote, undisturbed: &std::collections::BTree
             assert_eq!(again, 0, "{name} after kill {number}: {again} octets were sent again");
         }
     }
+}
+
+/// Kills a run ten times, then lets it end.
+fn killed_again_and_again(remote: &Remote, undisturbed: &std::collections::BTreeMap<String, Vec<u8>>) {
+    let (server, fast) = slow_server(remote);
+    let sandbox = Sandbox::new();
+    let bag = sandbox.path("bag");
+    remote.bag(&server.url()).write(&bag);
+    let arguments = ["materialize", "bag", "--connections", "4"];
+    let runs = kill_ten_times(&sandbox, &arguments, || {
+        remote.assert_right(&bag);
+    });
+    fast.store(true, Ordering::SeqCst);
+    sandbox.dbag(&arguments).expect(0);
+    let found = tree(&bag);
+    assert_eq!(found.keys().collect::<Vec<_>>(), undisturbed.keys().collect::<Vec<_>>());
+    for (name, body) in undisturbed {
+        assert!(name == "fetch.txt" || found[name] == *body, "{name}");
+    }
+    assert_nothing_twice(&server, remote, &runs);
 }
 
 #[test]

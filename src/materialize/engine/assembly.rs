@@ -48,6 +48,13 @@ impl<'p> Assembly<'p> {
         self.slot.origin()
     }
 
+    /// Of what an earlier run or try noted all octets as there, so that only its digests are to be seen.
+    pub(super) fn whole(&self) -> Option<Origin> {
+        let origin = self.slot.origin()?;
+        let length = origin.length?;
+        (self.first_hole(length).is_none() && origin.validator.is_some()).then_some(origin)
+    }
+
     /// The first range before `length` of which nothing is there, as far as an earlier run or try noted.
     pub(super) fn first_hole(&self, length: u64) -> Option<Range<u64>> {
         self.slot.good().hole_from(0, length)
@@ -138,6 +145,8 @@ impl<'p> Assembly<'p> {
         if let Some(error) = self.take_error() {
             return Err(error);
         }
+        // Hashing and placing may take long, and a run that is killed meanwhile has it all.
+        self.slot.flush()?;
         let mut hashing = lock(&self.hashing);
         self.catch_up(&mut hashing, usize::MAX)?;
         let fresh = Hashing { hasher: MultiHasher::new(&self.algorithms), frontier: 0 };

@@ -65,29 +65,16 @@ impl<'e> Engine<'e> {
                 Arc::clone(partly.assembly.insert(assembly))
             }
         };
-        let permit = self.connection().await;
-        let (body, asked) = self.first(errand, &assembly).await?;
-        let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
-        let good = assembly.begin(origin).map_err(Miss::Disk)?;
-        let resumed = good.total();
-        self.progress.bytes(resumed);
-        let large = Large {
-            errand,
-            assembly: Arc::clone(&assembly),
-            validator: body.validator.clone(),
-            total: body.total,
-            taken: Mutex::new(good),
+        let known = assembly.whole().filter(|origin| origin.url == name(errand.url));
+        let resumed = match known {
+            // It was killed, or failed, between the last octet and the file's place.
+            Some(origin) if wanted.length.is_none_or(|length| origin.length == Some(length)) => {
+                let there = assembly.begin(origin).map_err(Miss::Disk)?.total();
+                self.progress.bytes(there);
+                there
+            }
+            _ => self.fill(errand, &assembly, partly).await?,
         };
-        let done = if body.ranged && body.total.is_some() {
-            self.ranges(&large, body, asked, permit).await
-        } else {
-            self.stream(&large, &mut 0, wanted.length.unwrap_or(u64::MAX), body).await
-        };
-        partly.written = partly.written.max(assembly.reached());
-        if matches!(done, Err(Miss::Changed)) {
-            assembly.clear().map_err(Miss::Disk)?;
-        }
-        done?;
         let (reply, verdict) = oneshot::channel();
         self.queue.push(Task::Finish { index: wanted.index, assembly: Arc::clone(&assembly), reply });
         match settle(verdict.await) {
@@ -103,6 +90,38 @@ impl<'e> Engine<'e> {
             }
             other => other,
         }
+    }
+
+    /// Fetches what is not there of a file; how many of its octets were.
+    async fn fill(
+        &self,
+        errand: &Errand<'_, 'e>,
+        assembly: &Arc<Assembly<'e>>,
+        partly: &mut Partly<'e>,
+    ) -> Result<u64, Miss> {
+        let permit = self.connection().await;
+        let (body, asked) = self.first(errand, assembly).await?;
+        let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
+        let good = assembly.begin(origin).map_err(Miss::Disk)?;
+        let resumed = good.total();
+        self.progress.bytes(resumed);
+        let large = Large {
+            errand,
+            assembly: Arc::clone(assembly),
+            validator: body.validator.clone(),
+            total: body.total,
+            taken: Mutex::new(good),
+        };
+        let done = if body.ranged && body.total.is_some() {
+            self.ranges(&large, body, asked, permit).await
+        } else {
+            self.stream(&large, &mut 0, errand.wanted.length.unwrap_or(u64::MAX), body).await
+        };
+        partly.written = partly.written.max(assembly.reached());
+        if matches!(done, Err(Miss::Changed)) {
+            assembly.clear().map_err(Miss::Disk)?;
+        }
+        done.map(|()| resumed)
     }
 
     /// The first answer, which tells what the file is, and the range that was asked for.

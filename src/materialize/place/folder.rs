@@ -14,7 +14,7 @@ use super::{Local, Place, Slot};
 use crate::bag::{Algorithm, Digest, NoProgress, hash_reader};
 use crate::cache::{Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system};
 use crate::materialize::list::Wanted;
-use crate::materialize::work::Owner;
+use crate::materialize::work::{Owner, Partial};
 
 /// Receipts are written for so many files at once: each time costs a sync of the file system.
 const BATCH: usize = 16_384;
@@ -178,8 +178,8 @@ impl Place for FolderPlace<'_> {
 }
 
 impl Finish for FolderPlace<'_> {
-    fn finish(&self, file: NamedTempFile, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()> {
-        self.place(file, wanted, digests)
+    fn finish(&self, partial: &Partial, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()> {
+        self.place(partial.finish()?, wanted, digests)
     }
 }
 

@@ -8,15 +8,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::NamedTempFile;
-
 use super::slot::{Finish, PartialSlot, naming};
 use super::stored_zip::{Entry, local_header, write_directory};
 use super::{Local, Place, Slot};
 use crate::bag::{Algorithm, BagFile, Digest, MultiHasher};
 use crate::cache::Cache;
 use crate::materialize::list::{Wanted, WantedList};
-use crate::materialize::work::{Owner, read_exact_at, write_all_at};
+use crate::materialize::work::{Owner, Partial, read_exact_at, write_all_at};
 
 const BLOCK: usize = 1 << 20;
 
@@ -265,10 +263,11 @@ impl Place for PackPlace<'_> {
 }
 
 impl Finish for PackPlace<'_> {
-    fn finish(&self, file: NamedTempFile, wanted: &Wanted<'_>, _digests: &[Digest]) -> io::Result<()> {
+    fn finish(&self, partial: &Partial, wanted: &Wanted<'_>, _digests: &[Digest]) -> io::Result<()> {
         let number = self.own.len() + wanted.index;
-        self.entry(number, wanted.file, file.as_file().metadata()?.len());
-        let mut body = fs_err::File::open(file.path())?;
-        self.copy(number, wanted.file, &mut body)
+        let mut body = fs_err::File::open(partial.path())?;
+        self.entry(number, wanted.file, body.metadata()?.len());
+        self.copy(number, wanted.file, &mut body)?;
+        partial.finish().map(drop)
     }
 }

@@ -5,8 +5,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tempfile::NamedTempFile;
-
 use super::Slot;
 use crate::bag::Digest;
 use crate::materialize::list::Wanted;
@@ -14,7 +12,9 @@ use crate::materialize::work::{Origin, Owner, Partial, RangeSet, read_exact_at, 
 
 /// Puts whole and checked files into their places.
 pub(super) trait Finish: Sync {
-    fn finish(&self, file: NamedTempFile, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()>;
+    /// Whoever copies the file takes it out of the work ([`Partial::finish`]) only after that: a run that is killed on the
+    /// way has it still.
+    fn finish(&self, partial: &Partial, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()>;
 }
 
 /// A partial file, and whose it will be.
@@ -75,9 +75,8 @@ impl Slot for PartialSlot<'_> {
     fn finish(&self, digests: &[Digest], length: u64) -> io::Result<()> {
         // What a server that ignores ranges sent before may be longer.
         self.partial.file.set_len(length)?;
-        let file = self.partial.finish()?;
         self.done.store(true, Ordering::Relaxed);
-        self.place.finish(file, &self.wanted, digests)
+        self.place.finish(&self.partial, &self.wanted, digests)
     }
 }
 

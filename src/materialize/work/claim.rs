@@ -52,15 +52,22 @@ impl Claims {
         Claim { path, held: Arc::clone(&self.held) }
     }
 
-    /// Writes the claim; false where there is one.
+    /// Writes the claim; false where there is one. It appears whole: of half a claim nobody could say that its owner is
+    /// dead.
     fn create(&self, path: &Path) -> io::Result<bool> {
-        match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
-            Ok(mut file) => {
-                io::Write::write_all(&mut file, &serde_json::to_vec(&self.owner)?)?;
-                Ok(true)
-            }
+        if path.exists() {
+            return Ok(false);
+        }
+        let text = serde_json::to_vec(&self.owner)?;
+        let whole = path.with_extension(format!("{}.new", self.owner.tag()));
+        fs_err::write(&whole, &text)?;
+        let linked = fs_err::hard_link(&whole, path);
+        fs_err::remove_file(&whole)?;
+        match linked {
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+            // There are no links here.
+            Err(_) => write_new(path, &text),
         }
     }
 
@@ -94,6 +101,15 @@ impl Claims {
     pub(crate) fn beat(&self) {
         let held = lock(&self.held).clone();
         held.iter().for_each(|path| beat(path));
+    }
+}
+
+/// Writes a file; false where there is one.
+fn write_new(path: &Path, text: &[u8]) -> io::Result<bool> {
+    match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => io::Write::write_all(&mut file, text).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -191,7 +191,11 @@ impl Left {
             Life::Alive => return Ok(None),
             Life::Dead => match fs_err::rename(&data, path) {
                 Ok(()) => fs_err::OpenOptions::new().read(true).write(true).open(path)?.into_parts().0,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    // Another run took it over, or its owner put it in place and was killed before it said so.
+                    let _ = fs_err::remove_file(&self.record_path);
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             },
             Life::Elsewhere => {
