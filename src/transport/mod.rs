@@ -4,6 +4,7 @@
 //! `Source`, for each kind of place; a new kind has only to implement it and to pass the suite in `tests/conformance`.
 //! It stores nothing and checks no digests. What is asynchronous stays below the public surface.
 
+mod client;
 mod credentials;
 mod error;
 mod file;

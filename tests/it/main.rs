@@ -20,6 +20,7 @@ mod faults;
 mod fuzz_corpus;
 mod hatrac;
 mod hostile;
+mod http2;
 mod import;
 mod interop;
 mod kills;

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client};
 use url::Url;
 
 use super::credentials::Credentials;
-use super::{Remote, SetupError, Source, TransportError, TransportOptions};
+use super::{Remote, SetupError, Source, TransportError, TransportOptions, client};
 use remote::HttpRemote;
 use session::Session;
 
@@ -39,13 +39,7 @@ impl HttpSource {
         credentials: Credentials,
         certificates: &[(PathBuf, Vec<u8>)],
     ) -> Result<Self, SetupError> {
-        // A provider may be installed already, by this library or its caller; either is good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("dbag/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT.min(options.stall))
-            .read_timeout(options.stall)
-            .redirect(redirect::Policy::none());
+        let mut builder = client::builder(options.stall).connect_timeout(CONNECT.min(options.stall));
         for (path, text) in certificates {
             builder = builder.tls_certs_merge(parse(path, text)?);
         }

@@ -10,10 +10,11 @@ use object_store::client::{
     ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest,
     HttpResponse, HttpService,
 };
-use reqwest::{Certificate, Client, ClientBuilder, StatusCode, header, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, header};
 
 use super::refusal::{RangeIgnored, Refusal, Unencrypted, root_cause};
 use super::{S3Settings, TransportError, TransportErrorKind};
+use crate::transport::client;
 
 /// How long a service on this machine may take to connect to: nobody should wait where there is none.
 const NEARBY: Duration = Duration::from_secs(1);
@@ -28,14 +29,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(settings: &S3Settings) -> Result<Self, TransportError> {
-        // A provider may be installed already, by this library or its caller; either is good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("dbag/", env!("CARGO_PKG_VERSION")))
-                .read_timeout(settings.stall)
-                .redirect(redirect::Policy::none())
-        };
+        let builder = || client::builder(settings.stall);
         let mut far = builder().connect_timeout(settings.connect);
         for pem in &settings.ca_certs {
             let certificates =

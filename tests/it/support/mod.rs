@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 pub use bags::{Remote, noise, rehost, zip_files};
 pub use hatrac::{Expiry, Hatrac};
-pub use server::{Reply, Request, Run, Sent, Server, http_date, octets_sent_twice, tls_ca};
+pub use server::{Reply, Request, Run, Sent, Server, Speaks, http_date, octets_sent_twice, tls_ca};
 pub use shim::{Fault, shim, with_faults};
 
 /// A private folder with a private home.

@@ -4,6 +4,7 @@
 //! server would do. The server counts every octet that it hands to a socket, so that a test can prove what was fetched
 //! and how often. It never decides anything by itself.
 
+mod https;
 mod log;
 mod reply;
 mod request;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use https::Speaks;
 pub use log::{Run, Sent, octets_sent_twice};
 pub use reply::{Reply, http_date};
 pub use request::{Request, Wanted};
@@ -44,6 +46,7 @@ pub struct Server {
 pub struct SetUp {
     host: Option<&'static str>,
     tls: bool,
+    speaks: Option<Speaks>,
     closing: bool,
     latency: Duration,
 }
@@ -69,6 +72,12 @@ impl SetUp {
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
+    }
+
+    /// HTTPS, with the protocol agreed on by ALPN.
+    pub fn speaking(mut self, speaks: Speaks) -> Self {
+        self.speaks = Some(speaks);
+        self.tls()
     }
 
     /// Every answer ends its connection, and says so.
@@ -102,6 +111,10 @@ impl SetUp {
             origin: format!("{scheme}://{host}:{}", address.port()),
             shared: Arc::clone(&shared),
         };
+        if let Some(speaks) = shared.set_up.speaks {
+            https::spawn(listener, speaks, shared);
+            return server;
+        }
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 if shared.stopped.load(Ordering::SeqCst) {
@@ -260,6 +273,17 @@ impl Shared {
         }
     }
 
+    /// Keeps a request, and counts it.
+    fn note(&self, head: String) -> Request {
+        let mut request = Request::parse(&head);
+        self.log.requested(head);
+        let mut counts = self.counts.lock().unwrap();
+        let count = counts.entry(request.path.clone()).or_default();
+        request.count = *count;
+        *count += 1;
+        request
+    }
+
     /// Answers one request after the other; how the connection is to end.
     fn serve(&self, reader: &mut BufReader<Connection>) -> Ending {
         loop {
@@ -275,14 +299,7 @@ impl Shared {
                 }
                 head.push_str(&line);
             }
-            let mut request = Request::parse(&head);
-            self.log.requested(head);
-            request.count = {
-                let mut counts = self.counts.lock().unwrap();
-                let count = counts.entry(request.path.clone()).or_default();
-                *count += 1;
-                *count - 1
-            };
+            let request = self.note(head);
             let _counted = self.log.answering.enter();
             let reply = (self.handler)(&request).after(self.set_up.latency);
             let closing = self.set_up.closing || request.header("connection") == Some("close");

@@ -28,3 +28,10 @@ pub(super) fn config() -> Arc<ServerConfig> {
     };
     Arc::clone(CONFIG.get_or_init(make))
 }
+
+/// The same, offering protocols by ALPN.
+pub(super) fn speaking(protocols: &[&str]) -> Arc<ServerConfig> {
+    let mut speaking = ServerConfig::clone(&config());
+    speaking.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(speaking)
+}
