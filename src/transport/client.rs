@@ -26,3 +26,12 @@ pub(super) fn builder(stall: Duration) -> ClientBuilder {
         .http2_keep_alive_interval(stall / 2)
         .http2_keep_alive_timeout(stall / 2)
 }
+
+/// Why the server's certificate was refused; `None` where something else went wrong. One that is not trusted now is not
+/// trusted a second later either.
+pub(super) fn untrusted(cause: &str) -> Option<String> {
+    if cause.contains("UnknownIssuer") {
+        return Some("its certificate is not trusted here (--ca-cert names an authority to trust)".into());
+    }
+    cause.contains("certificate").then(|| cause.to_owned())
+}

@@ -31,6 +31,8 @@ mod pack;
 mod plan;
 mod real_bags;
 mod robustness;
+#[cfg(feature = "s3")]
+mod s3;
 mod support;
 mod verify;
 mod verify_levels;

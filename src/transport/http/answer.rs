@@ -7,7 +7,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use crate::transport::{TransportError, TransportErrorKind};
+use crate::transport::{TransportError, TransportErrorKind, client};
 
 /// The innermost error: "connection refused" rather than "error sending request".
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
@@ -21,9 +21,10 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 /// A request that got no answer, or an answer that broke off.
 pub(super) fn broken(url: &Url, error: &reqwest::Error) -> TransportError {
     let cause = root_cause(error);
-    // A certificate that is not trusted now is not trusted a second later either.
-    let lasting = error.is_builder() || cause.contains("certificate") || cause.contains("UnknownIssuer");
-    let kind = if lasting { TransportErrorKind::Refused } else { TransportErrorKind::Transient };
+    if let Some(reason) = client::untrusted(&cause) {
+        return TransportError::new(url, TransportErrorKind::Refused, reason);
+    }
+    let kind = if error.is_builder() { TransportErrorKind::Refused } else { TransportErrorKind::Transient };
     let reason = if error.is_timeout() {
         "nothing arrived for too long (stalled or unreachable)".into()
     } else {

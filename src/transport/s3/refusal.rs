@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::TransportErrorKind;
 use super::credentials::is_region;
+use crate::transport::client;
 
 /// Octets of an error's text that are looked at.
 const MOST_TEXT: usize = 64 << 10;
@@ -116,9 +117,10 @@ impl Trouble {
             return new(TransportErrorKind::Refused, root_cause(error));
         };
         let cause = root_cause(broken);
-        // A certificate that is not trusted now is not trusted a second later either.
-        let lasting = cause.contains("certificate") || cause.contains("UnknownIssuer");
-        if lasting || find::<Unencrypted>(broken).is_some() {
+        if let Some(reason) = client::untrusted(&cause) {
+            return new(TransportErrorKind::Refused, reason);
+        }
+        if find::<Unencrypted>(broken).is_some() {
             return new(TransportErrorKind::Refused, cause);
         }
         let stalled = broken.kind() == HttpErrorKind::Timeout;

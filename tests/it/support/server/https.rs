@@ -36,30 +36,49 @@ pub struct Speaks {
 type Piece = Result<Frame<Bytes>, Infallible>;
 type Answered = hyper::Response<StreamBody<BoxStream<'static, Piece>>>;
 
-/// Answers a server's connections as its handler says, until it is stopped.
-pub(super) fn spawn(listener: TcpListener, speaks: Speaks, shared: Arc<Shared>) {
-    let of_service = Arc::clone(&shared);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let shared = Arc::clone(&of_service);
+/// What answers requests: hyper's own kind of service, in short.
+pub trait Service:
+    HttpService<
+        Incoming,
+        Error: Into<Box<dyn Error + Send + Sync>>,
+        Future: Send,
+        ResBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Service for S where
+    S: HttpService<
+            Incoming,
+            Error: Into<Box<dyn Error + Send + Sync>>,
+            Future: Send,
+            ResBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+        > + Clone
+        + Send
+        + 'static
+{
+}
+
+/// The service that answers as a server's handler says.
+pub(super) fn replies(shared: Arc<Shared>) -> impl Service {
+    service_fn(move |request: hyper::Request<Incoming>| {
+        let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(&request, shared).await) }
-    });
+    })
+}
+
+/// Serves a service in TLS until the server is stopped.
+pub(super) fn spawn(listener: TcpListener, speaks: Speaks, shared: Arc<Shared>, service: impl Service) {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(serve(listener, speaks, shared, service));
+        // Its connections end with the runtime.
+        runtime.block_on(accept(listener, speaks, shared, service));
     });
 }
 
-/// Serves a service in TLS. Its connections end with the runtime.
-pub(in crate::support) async fn serve<S, B>(
-    listener: TcpListener,
-    speaks: Speaks,
-    shared: Arc<Shared>,
-    service: S,
-) where
-    S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+async fn accept(listener: TcpListener, speaks: Speaks, shared: Arc<Shared>, service: impl Service) {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let acceptor = TlsAcceptor::from(tls::speaking(speaks.protocols));
@@ -78,12 +97,7 @@ pub(in crate::support) async fn serve<S, B>(
     }
 }
 
-async fn speak<S, B>(tls: TlsStream<tokio::net::TcpStream>, speaks: Speaks, service: S)
-where
-    S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+async fn speak(tls: TlsStream<tokio::net::TcpStream>, speaks: Speaks, service: impl Service) {
     let is_2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     // How a client ends a connection is its own affair.
     if is_2 {

@@ -25,6 +25,7 @@ pub use reply::{Reply, http_date};
 pub use request::{Request, Wanted};
 pub use tls::ca as tls_ca;
 
+use https::Service;
 use log::Log;
 use send::{Ending, send};
 
@@ -93,26 +94,10 @@ impl SetUp {
     }
 
     pub fn start(self, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
-        let host = self.host.unwrap_or("127.0.0.1");
-        let address = if host == "localhost" { "127.0.0.1" } else { host };
-        let listener = TcpListener::bind((address, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let scheme = if self.tls { "https" } else { "http" };
-        let shared = Arc::new(Shared {
-            handler: Box::new(handler),
-            set_up: self,
-            log: Log::default(),
-            counts: Mutex::default(),
-            open: Mutex::default(),
-            stopped: AtomicBool::new(false),
-        });
-        let server = Server {
-            address,
-            origin: format!("{scheme}://{host}:{}", address.port()),
-            shared: Arc::clone(&shared),
-        };
+        let (listener, server) = self.bind(handler);
+        let shared = Arc::clone(&server.shared);
         if let Some(speaks) = shared.set_up.speaks {
-            https::spawn(listener, speaks, shared);
+            https::spawn(listener, speaks, Arc::clone(&shared), https::replies(shared));
             return server;
         }
         std::thread::spawn(move || {
@@ -125,6 +110,32 @@ impl SetUp {
             }
         });
         server
+    }
+
+    /// Serves a service of hyper's in TLS, of which only the connections are counted.
+    pub fn serve(self, service: impl Service) -> Server {
+        let speaks = self.speaks.unwrap();
+        let (listener, server) = self.bind(|_| Reply::status(404));
+        https::spawn(listener, speaks, Arc::clone(&server.shared), service);
+        server
+    }
+
+    fn bind(self, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (TcpListener, Server) {
+        let host = self.host.unwrap_or("127.0.0.1");
+        let address = if host == "localhost" { "127.0.0.1" } else { host };
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let scheme = if self.tls { "https" } else { "http" };
+        let origin = format!("{scheme}://{host}:{}", address.port());
+        let shared = Shared {
+            handler: Box::new(handler),
+            set_up: self,
+            log: Log::default(),
+            counts: Mutex::default(),
+            open: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        };
+        (listener, Server { address, origin, shared: Arc::new(shared) })
     }
 }
 
