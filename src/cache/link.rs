@@ -177,7 +177,7 @@ fn place(kind: LinkKind, from: &Path, to: &Path) -> Result<(), Slip> {
     match kind {
         LinkKind::Reflink => reflink(from, folder, to),
         LinkKind::Hard => hard_link(from, folder, to),
-        LinkKind::Copy => copy(from, folder, to).map_err(Slip::Fatal),
+        LinkKind::Copy => copy(from, folder, to),
     }
 }
 
@@ -202,15 +202,78 @@ fn persist<F>(file: tempfile::NamedTempFile<F>, to: &Path) -> io::Result<()> {
     })
 }
 
-fn copy(from: &Path, folder: &Path, to: &Path) -> io::Result<()> {
-    let source = fs_err::File::open(from)?;
-    let target = new_file(folder)?;
-    // Between plain files the kernel copies by itself.
-    io::copy(&mut source.file(), &mut target.as_file()).map_err(|error| {
-        let message = format!("failed to copy {} to {}: {error}", from.display(), to.display());
-        io::Error::new(error.kind(), message)
-    })?;
-    persist(target, to)
+/// Makes the file `to`, which appears when it is filled. Where that can be it has no name before: among a bag's files one
+/// that a killed run left would be one too many.
+fn put(folder: &Path, to: &Path, fill: impl Fn(&std::fs::File) -> Result<(), Slip>) -> Result<(), Slip> {
+    if let Some(file) = nameless::open(folder, to) {
+        fill(&file)?;
+        if nameless::name(&file, to) {
+            return Ok(());
+        }
+    }
+    let target = new_file(folder).map_err(Slip::Fatal)?;
+    fill(target.as_file())?;
+    persist(target, to).map_err(Slip::Fatal)
+}
+
+fn copy(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
+    let source = fs_err::File::open(from).map_err(Slip::Fatal)?;
+    put(folder, to, |mut target| {
+        // It may be the second time. Between plain files the kernel copies by itself.
+        let copied =
+            io::Seek::rewind(&mut source.file()).and_then(|()| io::copy(&mut source.file(), &mut target));
+        copied.map(drop).map_err(|error| {
+            let message = format!("failed to copy {} to {}: {error}", from.display(), to.display());
+            Slip::Fatal(io::Error::new(error.kind(), message))
+        })
+    })
+}
+
+/// Files that get their names when they are whole (open(2), `O_TMPFILE`).
+#[cfg(target_os = "linux")]
+mod nameless {
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+    /// There are such files here, but no way to name them.
+    static USELESS: AtomicBool = AtomicBool::new(false);
+
+    /// A file in a folder; `None` where there is no such thing, or something is to be replaced.
+    pub(super) fn open(folder: &Path, to: &Path) -> Option<File> {
+        if USELESS.load(Ordering::Relaxed) || to.symlink_metadata().is_ok() {
+            return None;
+        }
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)
+    }
+
+    /// Names a file; false where it has to be made in another way.
+    pub(super) fn name(file: &File, to: &Path) -> bool {
+        let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let named = rustix::fs::linkat(CWD, itself, CWD, to, AtFlags::SYMLINK_FOLLOW);
+        if named.is_err_and(|error| error != rustix::io::Errno::EXIST) {
+            USELESS.store(true, Ordering::Relaxed);
+        }
+        named.is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod nameless {
+    use std::fs::File;
+    use std::path::Path;
+
+    pub(super) fn open(_folder: &Path, _to: &Path) -> Option<File> {
+        None
+    }
+
+    pub(super) fn name(_file: &File, _to: &Path) -> bool {
+        false
+    }
 }
 
 fn hard_link(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
@@ -255,16 +318,15 @@ fn reflink(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
     use rustix::io::Errno;
 
     let source = fs_err::File::open(from).map_err(Slip::Fatal)?;
-    let target = new_file(folder).map_err(Slip::Fatal)?;
-    match rustix::fs::ioctl_ficlone(&target, &source) {
-        Ok(()) => persist(target, to).map_err(Slip::Fatal),
+    put(folder, to, |target| match rustix::fs::ioctl_ficlone(target, &source) {
+        Ok(()) => Ok(()),
         Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => {
             let error = io::Error::from(error);
             let message = format!("failed to put {} in place: {error}", to.display());
             Err(Slip::Fatal(io::Error::new(error.kind(), message)))
         }
         Err(error) => Err(Slip::Folder(error.into())),
-    }
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

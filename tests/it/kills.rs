@@ -356,6 +356,27 @@ fn where_nothing_can_be_linked_files_are_copied_from_the_cache() {
 }
 
 #[test]
+fn killed_while_it_copies_from_the_cache_it_leaves_nothing_among_the_files() {
+    let Some(shim) = shim() else { return };
+    let (sandbox, remote) = warm();
+    let copy = ["materialize", "bag", "--offline", "--link", "copy"];
+    for bytes in [3000, 12_000, 3 * MIB] {
+        let killed = in_cache(&sandbox, &copy, |command| {
+            with_faults(
+                command,
+                &shim,
+                &[Fault::KilledAfter(bytes as u64), Fault::Only("/bag/data/".into())],
+            );
+        });
+        assert_eq!(killed.code, -1, "{bytes}: {killed:?}");
+        let there = remote.assert_right(&sandbox.path("bag"));
+        assert_eq!(tree(&sandbox.path("bag/data")).len(), there, "{bytes}: something was left behind");
+    }
+    in_cache(&sandbox, &copy, |_| {}).expect(0);
+    remote.assert_complete(&sandbox.path("bag"));
+}
+
+#[test]
 fn many_files_cost_few_syncs() {
     let Some(shim) = shim() else { return };
     let remote = Remote::of(200, 1000, MIB);
