@@ -2,7 +2,6 @@
 
 use rusqlite::{OptionalExtension, params_from_iter};
 
-use super::read::rows_at;
 use super::selection::{member_rids, memberships};
 use super::sql::{literal, quoted, sql_names, sqlite};
 use super::{Catalog, CatalogError, Change};

@@ -160,7 +160,8 @@ mod tests {
             change.put_table(scan.clone())?;
             change.put_table(holds.clone())?;
             for file in ["a", "b"] {
-                change.insert(&RowWriter::new(&scan), &[Value::Text(file.into())])?;
+                let writer = change.writer(&scan)?;
+                change.insert(&writer, &[Value::Text(file.into())])?;
             }
             Ok(())
         };
