@@ -1,7 +1,7 @@
 //! The ERMrest model: schemas, tables, columns, keys and foreign keys, as `/schema` prints them.
 //!
-//! Owns the model's form, record ids and snapshot ids, and the tables of the `deriva-ml` schema. It holds no
-//! rows.
+//! Owns the model's form and its JSON, what a table is by its shape, what is wrong with a model, the order to
+//! load tables in, record ids and snapshot ids, and the tables of the `deriva-ml` schema. It holds no rows.
 
 mod build;
 mod check;
