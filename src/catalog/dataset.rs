@@ -99,8 +99,10 @@ impl Catalog {
                 return Err(CatalogError::DatasetExists(name.clone()));
             }
             let table = change.table("deriva-ml:Dataset")?;
-            let values = [Value::Text(description.to_owned()), Value::Boolean(false), Value::Null];
-            let rid = change.insert(&change.writer(&table)?, &values)?;
+            let writer = change.writer(&table)?;
+            let described = ("Description", Value::Text(description.to_owned()));
+            let values = writer.row(&[described, ("Deleted", Value::Boolean(false))]);
+            let rid = change.insert(&writer, &values)?;
             change.name_dataset(name, &rid)?;
             Ok(rid)
         })
@@ -160,20 +162,17 @@ impl Catalog {
             let versions = change.table("deriva-ml:Dataset_Version")?;
             let text = |text: &str| Value::Text(text.to_owned());
             let snapshot = change.snapshot();
-            // In the order of the table's columns; Execution, Minid and Minid_Spec_Hash are not known yet.
-            let values = [
-                text(&version.to_string()),
-                text(note),
-                text(rid.as_str()),
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                text(&snapshot.to_string()),
-            ];
-            let row = change.insert(&change.writer(&versions)?, &values)?;
-            let datasets = change.table("deriva-ml:Dataset")?;
-            let values = [text(&details.summary.description), Value::Boolean(false), text(row.as_str())];
-            change.update(&change.writer(&datasets)?, rid.as_str(), &values)?;
+            let writer = change.writer(&versions)?;
+            let values = writer.row(&[
+                ("Version", text(&version.to_string())),
+                ("Description", text(note)),
+                ("Dataset", text(rid.as_str())),
+                ("Execution", text(change.execution().as_str())),
+                ("Snapshot", text(&snapshot.to_string())),
+            ]);
+            let row = change.insert(&writer, &values)?;
+            let datasets = change.writer(&change.table("deriva-ml:Dataset")?)?;
+            change.set(&datasets, rid.as_str(), &[("Version", text(row.as_str()))])?;
             Ok::<_, CatalogError>(snapshot)
         })?;
         let reference = VersionRef { name: name.clone(), version };

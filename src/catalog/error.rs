@@ -54,6 +54,14 @@ pub enum CatalogError {
     StillReferred { table: String, rid: String, other: String, by: String },
     #[error("a row with the RID {0} is there already")]
     RidTaken(String),
+    #[error(
+        "{0} is no vocabulary: it lacks the columns ID, URI, Name, Description and Synonyms of their types"
+    )]
+    NotAVocabulary(String),
+    #[error("{vocabulary} has no term {term:?}; {}", known(.terms, "terms"))]
+    UnknownTerm { vocabulary: String, term: String, terms: Vec<String> },
+    #[error("{vocabulary} has a term called {called:?} already: {term}")]
+    TermTaken { vocabulary: String, called: String, term: String },
     #[error("{0:?} is neither a snapshot id, nor a date or time, nor a version such as digits@1.0.0")]
     NotAMoment(String),
     #[error("the catalog has nothing from before {0}")]

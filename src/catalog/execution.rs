@@ -70,15 +70,13 @@ impl Change<'_> {
         let rid = self.execution();
         let detail = format!("{}@{}", self.agent.user, self.agent.host);
         let writer = self.writer(&executions)?;
-        let values = executions.own_columns().map(|column| match column.name.as_str() {
-            "Workflow" => Value::Text(workflow.to_string()),
-            "Description" => Value::Text(command.to_owned()),
+        let values = writer.row(&[
+            ("Workflow", Value::Text(workflow.to_string())),
+            ("Description", Value::Text(command.to_owned())),
             // deriva-ml's word for a run that is over, of which its server knows nothing yet.
-            "Status" => Value::Text("Stopped".into()),
-            "Status_Detail" => Value::Text(detail.clone()),
-            _ => Value::Null,
-        });
-        let values: Vec<Value> = values.collect();
+            ("Status", Value::Text("Stopped".into())),
+            ("Status_Detail", Value::Text(detail)),
+        ]);
         self.insert_as(
             &writer,
             &super::SystemValues { rid: Some(rid.clone()), ..Default::default() },
@@ -107,16 +105,13 @@ impl Change<'_> {
         if let Some(rid) = known.as_deref().and_then(Rid::parse) {
             return Ok(rid);
         }
-        let optional = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
-        let values = table.own_columns().map(|column| match column.name.as_str() {
-            "Name" => Value::Text(name.clone()),
-            "URL" => Value::Text(url.clone()),
-            "Version" => Value::Text(program.version.clone()),
-            "Checksum" => optional(&program.checksum),
-            _ => Value::Null,
-        });
-        let values: Vec<Value> = values.collect();
         let writer = self.writer(table)?;
+        let values = writer.row(&[
+            ("Name", Value::Text(name)),
+            ("URL", Value::Text(url)),
+            ("Version", Value::Text(program.version)),
+            ("Checksum", program.checksum.map_or(Value::Null, Value::Text)),
+        ]);
         self.insert(&writer, &values)
     }
 }

@@ -15,6 +15,7 @@ mod selection;
 mod sql;
 mod store;
 mod undo;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use selection::{TableSelection, VersionSelection};
 pub(crate) use sql::{quoted, sentence};
 pub use store::{Catalog, Clock, CreateOptions};
 pub use undo::Undone;
+pub use vocabulary::Term;

@@ -11,7 +11,7 @@ use super::change::Change;
 use super::execution::Agent;
 use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, Upgrade, format_of, kept_path, upgrade_from_1};
 use super::sql::{Aliases, find_table, is_name, load_model, sqlite};
-use crate::model::{DERIVA_ML, Model, RidPrefix, Table, deriva_ml_schema};
+use crate::model::{DERIVA_ML, Model, RidPrefix, Table};
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
@@ -110,9 +110,7 @@ impl Catalog {
         };
         set_up().map_err(|e| sqlite(path, e))?;
         let mut catalog = Self::from_connection(connection, path, options.clock)?;
-        catalog.change("dbag init", |change| {
-            deriva_ml_schema().into_iter().try_for_each(|table| change.put_table(table))
-        })?;
+        catalog.change("dbag init", |change| change.complete_model(&options.schema))?;
         drop(catalog);
         temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;
         Self::open(path, options.clock)
@@ -142,10 +140,8 @@ impl Catalog {
         upgrade_from_1(&transaction).map_err(fail)?;
         transaction.commit().map_err(fail)?;
         let mut catalog = Self::open(path, Clock::System)?;
-        catalog.change("dbag upgrade", |change| {
-            change.complete_model()?;
-            Ok::<_, CatalogError>(())
-        })?;
+        let project = catalog.domain_schema.clone();
+        catalog.change("dbag upgrade", |change| change.complete_model(&project))?;
         Ok(Some(Upgrade { from, to: FORMAT, kept }))
     }
 
@@ -261,6 +257,20 @@ impl Catalog {
         let (result, mut change) = self.begin(f)?;
         change.finish("dbag rehearse")?;
         Ok(result)
+    }
+
+    /// Runs `f`, which reads what is there now, in a transaction that writes nothing and keeps no writer waiting.
+    pub fn look<T, E: From<CatalogError>>(
+        &mut self,
+        f: impl FnOnce(&Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = self.path.clone();
+        let (agent, prefix) = (self.agent.clone(), self.prefix.clone());
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Deferred)
+            .map_err(|e| sqlite(&path, e))?;
+        f(&Change::begin(transaction, path, 0, prefix, agent)?)
     }
 
     fn begin<T, E: From<CatalogError>>(

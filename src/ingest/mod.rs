@@ -12,12 +12,12 @@ pub use assets::{AssetImport, import_folder};
 pub use table::{TableImport, import_csv};
 
 use crate::catalog::CatalogError;
-use crate::model::{Table, deriva_ml_schema};
+use crate::model::{Table, deriva_ml_tables};
 use crate::tabular::{CsvError, ValueError};
 
 /// Refuses to make tables whose names dbag and deriva-ml need for their own.
 fn check_name(table: &str) -> Result<(), IngestError> {
-    let own = deriva_ml_schema().iter().any(|own| own.table_name.eq_ignore_ascii_case(table));
+    let own = deriva_ml_tables("").iter().any(|own| own.table_name.eq_ignore_ascii_case(table));
     if own || table.to_ascii_lowercase().starts_with("dataset_") {
         return Err(IngestError::Reserved { table: table.to_owned() });
     }

@@ -107,7 +107,11 @@ impl Change<'_> {
     }
 
     /// The rows that go with a row: table and id.
-    pub(super) fn dependents(&self, table: &Table, rid: &str) -> Result<Vec<(Table, String)>, CatalogError> {
+    pub(in crate::catalog) fn dependents(
+        &self,
+        table: &Table,
+        rid: &str,
+    ) -> Result<Vec<(Table, String)>, CatalogError> {
         let mut dependents = Vec::new();
         let cascading = self.references().into_iter().filter(|reference| {
             reference.to.qualified_name() == table.qualified_name() && reference.key.on_delete == "CASCADE"

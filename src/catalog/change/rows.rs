@@ -214,6 +214,14 @@ impl Change<'_> {
 }
 
 impl RowWriter {
+    /// A row's own columns in the model's order, of those that are named; the others are NULL.
+    #[must_use]
+    pub fn row(&self, named: &[(&str, Value)]) -> Vec<Value> {
+        let value =
+            |name: &str| named.iter().find(|(column, _)| *column == name).map(|(_, value)| value.clone());
+        self.table.own_columns().map(|column| value(&column.name).unwrap_or(Value::Null)).collect()
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -8,7 +8,9 @@ use super::Change;
 use super::rows::no_such_column;
 use crate::catalog::CatalogError;
 use crate::catalog::sql::{is_name, quoted, sql_names};
-use crate::model::{Column, ForeignKey, Key, SYSTEM_COLUMNS, Storage, Table};
+use crate::model::{
+    Column, DERIVA_ML, ForeignKey, Key, SYSTEM_COLUMNS, Storage, Table, deriva_ml_tables, seed_terms,
+};
 use crate::tabular::Value;
 
 /// SQLite's default limit, less the columns that dbag adds.
@@ -47,11 +49,18 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Adds those of the `deriva-ml` schema's tables that the catalog lacks, and the indexes of this format.
-    pub(in crate::catalog) fn complete_model(&mut self) -> Result<(), CatalogError> {
-        for table in crate::model::deriva_ml_schema() {
+    /// Adds those of the `deriva-ml` schema's tables that the catalog lacks, with their terms, and the indexes of this
+    /// format. `project` begins the ids of new terms.
+    pub(in crate::catalog) fn complete_model(&mut self, project: &str) -> Result<(), CatalogError> {
+        for table in deriva_ml_tables(project) {
             if self.model.table(&table.schema_name, &table.table_name).is_none() {
                 self.put_table(table)?;
+            }
+        }
+        for (vocabulary, name, description) in seed_terms() {
+            let vocabulary = self.table(&format!("{DERIVA_ML}:{vocabulary}"))?;
+            if self.term(&vocabulary, name)?.is_none() {
+                self.insert_term(&vocabulary, name, description, &[])?;
             }
         }
         let tables: Vec<Table> = self.model.tables().cloned().collect();

@@ -1,5 +1,4 @@
-//! The `deriva-ml` schema by deriva-ml's own names: all of it, the part that a catalog made here starts with,
-//! and the terms that its vocabularies start with.
+//! The `deriva-ml` schema by deriva-ml's own names, and the terms that its vocabularies start with.
 
 mod tables;
 mod terms;
@@ -11,76 +10,6 @@ use super::{Column, ColumnType, Table};
 
 /// The schema's name.
 pub const DERIVA_ML: &str = "deriva-ml";
-
-/// The tables that a catalog made here starts with: datasets, their versions, types and nesting, and what
-/// those refer to. A bag's `schema.json` shows them, so that a change here changes every bag's digest.
-#[must_use]
-pub fn deriva_ml_schema() -> Vec<Table> {
-    let mut dataset = table(
-        "Dataset",
-        "A versioned collection of rows",
-        &[("Description", "markdown"), ("Deleted", "boolean"), ("Version", "text")],
-    );
-    dataset.add_foreign_key("Version", DERIVA_ML, "Dataset_Version", "RID");
-    let mut version = table(
-        "Dataset_Version",
-        "The released versions of datasets",
-        &[
-            ("Version", "text"),
-            ("Description", "markdown"),
-            ("Dataset", "text"),
-            ("Execution", "text"),
-            ("Minid", "text"),
-            ("Minid_Spec_Hash", "text"),
-            ("Snapshot", "text"),
-        ],
-    );
-    version.add_key(&["Dataset", "Version"]);
-    version.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
-    version.add_foreign_key("Execution", DERIVA_ML, "Execution", "RID");
-    let mut types = table(
-        "Dataset_Dataset_Type",
-        "The types of datasets",
-        &[("Dataset", "text!"), ("Dataset_Type", "text!")],
-    );
-    types.add_key(&["Dataset", "Dataset_Type"]);
-    types.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
-    types.add_foreign_key("Dataset_Type", DERIVA_ML, "Dataset_Type", "Name");
-    let mut nested = table(
-        "Dataset_Dataset",
-        "Datasets within datasets",
-        &[("Dataset", "text!"), ("Nested_Dataset", "text!")],
-    );
-    nested.add_key(&["Dataset", "Nested_Dataset"]);
-    nested.add_foreign_key("Dataset", DERIVA_ML, "Dataset", "RID");
-    nested.add_foreign_key("Nested_Dataset", DERIVA_ML, "Dataset", "RID");
-    let workflow = table(
-        "Workflow",
-        "Code that makes data",
-        &[
-            ("Name", "text"),
-            ("Description", "markdown"),
-            ("URL", "ermrest_uri"),
-            ("Checksum", "text"),
-            ("Version", "text"),
-        ],
-    );
-    let mut execution = table(
-        "Execution",
-        "Runs of workflows",
-        &[("Workflow", "text"), ("Description", "markdown"), ("Status", "text"), ("Status_Detail", "text")],
-    );
-    execution.add_foreign_key("Workflow", DERIVA_ML, "Workflow", "RID");
-    vec![
-        dataset,
-        version,
-        types,
-        nested,
-        vocabulary("Dataset_Type", "Kinds of datasets"),
-        workflow,
-        execution,
-    ]
-}
 
 /// The association that holds a dataset's members of one element type, as deriva-ml makes it.
 #[must_use]

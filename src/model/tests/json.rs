@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::{Column, ColumnType, Model, Storage, Table, deriva_ml_schema};
+use super::super::{Column, ColumnType, Model, Storage, Table, deriva_ml_tables};
 
 fn round(document: &Value) -> Value {
     serde_json::to_value(Model::from_value(document.clone()).unwrap()).unwrap()
@@ -19,7 +19,7 @@ fn one_table(table: &Value) -> Value {
 #[test]
 fn the_model_is_read_as_it_is_written() {
     let mut model = Model::default();
-    deriva_ml_schema().into_iter().for_each(|table| model.put_table(table));
+    deriva_ml_tables("lab").into_iter().for_each(|table| model.put_table(table));
     let json = serde_json::to_string(&model).unwrap();
     assert_eq!(serde_json::from_str::<Model>(&json).unwrap(), model);
 }
