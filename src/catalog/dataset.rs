@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::selection::{member_rids, memberships};
-use super::sql::{literal, quoted, sql_names, sqlite};
+use super::sql::{quoted, sql_names, sqlite};
 use super::{Catalog, CatalogError, Change};
 use crate::model::{DERIVA_ML, Rid, Snapshot, Table, membership_table};
 use crate::tabular::Value;

@@ -135,7 +135,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Clock, CreateOptions, RowWriter};
+    use crate::catalog::{Clock, CreateOptions};
     use crate::model::{Column, ColumnType};
     use crate::tabular::Value;
     use crate::version::Bump;

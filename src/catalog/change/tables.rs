@@ -185,7 +185,7 @@ impl Change<'_> {
         self.drop_indexes(table)?;
         self.unindexed.remove(&table.qualified_name());
         if let Some(schema) = self.model.schemas.get_mut(&table.schema_name) {
-            schema.tables.remove(&table.table_name);
+            schema.tables.shift_remove(&table.table_name);
         }
         self.model_changed = true;
         Ok(())

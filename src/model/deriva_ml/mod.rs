@@ -25,25 +25,6 @@ pub fn membership_table(schema: &str, element: &Table) -> Table {
     table
 }
 
-/// A vocabulary: the five typed columns that deriva-ml knows one by.
-fn vocabulary(name: &str, comment: &str) -> Table {
-    let mut table = table(
-        name,
-        comment,
-        &[
-            ("ID", "ermrest_curie!"),
-            ("URI", "ermrest_uri!"),
-            ("Name", "text!"),
-            ("Description", "markdown!"),
-            ("Synonyms", "text[]"),
-        ],
-    );
-    for column in ["ID", "URI", "Name"] {
-        table.add_key(&[column]);
-    }
-    table
-}
-
 /// A table of the schema; a `!` after a type's name makes the column NOT NULL.
 fn table(name: &str, comment: &str, columns: &[(&str, &str)]) -> Table {
     let mut table = Table::new(DERIVA_ML, name, comment);
