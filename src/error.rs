@@ -11,6 +11,7 @@ use crate::materialize::MaterializeError;
 use crate::open::OpenError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
+use crate::tables::TablesError;
 use crate::tabular::CsvError;
 use crate::transport::SetupError;
 use crate::version::VersionError;
@@ -98,8 +99,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Query(QueryError::NotFetched { .. })
-            | Self::Open(OpenError::Query(QueryError::NotFetched { .. })) => {
+            Self::Query(QueryError::Tables(TablesError::NotFetched { .. }))
+            | Self::Ingest(IngestError::Tables(TablesError::NotFetched { .. }))
+            | Self::Open(OpenError::Query(QueryError::Tables(TablesError::NotFetched { .. }))) => {
                 Some("fetch it with: dbag materialize")
             }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
@@ -212,6 +214,7 @@ fn ingest(error: &IngestError) -> ErrorKind {
         | IngestError::Reserved { .. }
         | IngestError::NotAnAssetTable { .. } => ErrorKind::Usage,
         IngestError::Interrupted => ErrorKind::Unfinished,
+        IngestError::Tables(error) => tables(error),
         IngestError::Catalog(error) => catalog(error),
         IngestError::Io(error) => io(error),
         _ => ErrorKind::Data,
@@ -233,19 +236,21 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
 fn query(error: &QueryError) -> ErrorKind {
     match error {
         QueryError::Sql { .. } | QueryError::NoTable { .. } | QueryError::NotReadOnly => ErrorKind::Usage,
-        QueryError::Csv { source, .. } => csv(source),
-        QueryError::NotFetched { .. } => ErrorKind::Unfinished,
-        QueryError::BadValue { .. }
-        | QueryError::Missing { .. }
-        | QueryError::Unlisted { .. }
-        | QueryError::BadBag { .. }
-        | QueryError::Damaged { .. }
-        | QueryError::BadSchema { .. }
-        | QueryError::ColumnClash { .. } => ErrorKind::Data,
         QueryError::Sqlite(_) => ErrorKind::Internal,
-        QueryError::Bag(error) => bag(error),
+        QueryError::Tables(error) => tables(error),
         QueryError::Catalog(error) => catalog(error),
         QueryError::Io(error) => io(error),
+    }
+}
+
+fn tables(error: &TablesError) -> ErrorKind {
+    match error {
+        TablesError::Csv { source, .. } => csv(source),
+        TablesError::NotFetched { .. } => ErrorKind::Unfinished,
+        TablesError::Stopped => ErrorKind::Internal,
+        TablesError::Bag(error) => bag(error),
+        TablesError::Io(error) => io(error),
+        _ => ErrorKind::Data,
     }
 }
 

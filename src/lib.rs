@@ -45,7 +45,7 @@
 //! ```
 //!
 //! The modules stand on floors, and each uses only those below its own:
-//! [`bag`], [`version`], [`model`], [`tabular`], [`settings`] · [`catalog`], [`cache`], [`transport`] · [`query`], [`ingest`] ·
+//! [`bag`], [`version`], [`model`], [`tabular`], [`settings`] · [`catalog`], [`cache`], [`tables`], [`transport`] · [`query`], [`ingest`] ·
 //! [`materialize`] · [`export`] · [`open`] · [`cli`].
 
 pub mod bag;
@@ -60,6 +60,7 @@ pub mod model;
 pub mod open;
 pub mod query;
 pub mod settings;
+pub mod tables;
 pub mod tabular;
 pub mod transport;
 pub mod version;

@@ -13,6 +13,7 @@ pub use table::{TableImport, import_csv};
 
 use crate::catalog::CatalogError;
 use crate::model::{Table, deriva_ml_tables};
+use crate::tables::TablesError;
 use crate::tabular::{CsvError, ValueError};
 
 /// Refuses to make tables whose names dbag and deriva-ml need for their own.
@@ -102,6 +103,8 @@ pub enum IngestError {
     NotUtf8(PathBuf),
     #[error("interrupted")]
     Interrupted,
+    #[error(transparent)]
+    Tables(#[from] TablesError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(transparent)]
