@@ -214,6 +214,8 @@ fn ingest(error: &IngestError) -> ErrorKind {
         | IngestError::Reserved { .. }
         | IngestError::NotAnAssetTable { .. } => ErrorKind::Usage,
         IngestError::Interrupted => ErrorKind::Unfinished,
+        IngestError::SameCatalog(_) => ErrorKind::Usage,
+        IngestError::Bag(error) => bag(error),
         IngestError::Tables(error) => tables(error),
         IngestError::Catalog(error) => catalog(error),
         IngestError::Io(error) => io(error),

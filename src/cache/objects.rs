@@ -36,6 +36,12 @@ impl Stored {
         let (length, digests) = hash_file(source, &ALGORITHMS, progress)?;
         Ok(Self { md5: digests[0], sha256: digests[1], length, new: false })
     }
+
+    /// What the bytes of a reader would be stored as.
+    pub fn of_reader(reader: &mut dyn Read, progress: &dyn Progress) -> io::Result<Self> {
+        let (length, digests) = hash_reader(reader, &ALGORITHMS, &mut vec![0; BUFFER], progress)?;
+        Ok(Self { md5: digests[0], sha256: digests[1], length, new: false })
+    }
 }
 
 impl ObjectStore {
@@ -78,6 +84,10 @@ impl ObjectStore {
             }
             file = fs_err::File::open(source)?;
         }
+        self.put_stream(&mut file, progress)
+    }
+
+    fn put_stream(&self, file: &mut dyn Read, progress: &dyn Progress) -> io::Result<Stored> {
         let mut temporary = self.temporary()?;
         let mut hasher = MultiHasher::new(&ALGORITHMS);
         let mut buffer = vec![0; BUFFER];
@@ -96,6 +106,17 @@ impl ObjectStore {
             }
         }
         self.keep(temporary, &hasher.finish(), length)
+    }
+
+    /// Puts what a reader gives into the store, hashing while it passes.
+    pub fn put_reader(&self, reader: &mut dyn Read, progress: &dyn Progress) -> io::Result<Stored> {
+        let mut bytes = Vec::new();
+        (&mut *reader).take(SMALL).read_to_end(&mut bytes)?;
+        progress.bytes(bytes.len() as u64);
+        if (bytes.len() as u64) < SMALL {
+            return self.put_bytes(&bytes);
+        }
+        self.put_stream(&mut io::Cursor::new(bytes).chain(reader), progress)
     }
 
     fn put_bytes(&self, bytes: &[u8]) -> io::Result<Stored> {

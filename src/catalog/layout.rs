@@ -31,6 +31,9 @@ pub(super) const SINCE_2: &str = "
         PRIMARY KEY (source, theirs)) STRICT, WITHOUT ROWID;
     CREATE TABLE dbag_file (
         sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, length INTEGER NOT NULL, modified INTEGER NOT NULL) STRICT;
+    CREATE TABLE dbag_version (rid TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
+    CREATE TABLE dbag_object (
+        md5 TEXT NOT NULL, sha256 TEXT NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (md5, sha256)) STRICT;
     CREATE TABLE dbag_spool (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
 ";
 

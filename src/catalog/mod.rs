@@ -9,6 +9,7 @@ mod dataset;
 mod error;
 mod execution;
 mod layout;
+mod merge;
 mod past;
 mod read;
 mod selection;
@@ -25,6 +26,7 @@ pub use dataset::{DatasetDetails, DatasetSummary, Drift, MemberCount, Release, V
 pub use error::CatalogError;
 pub use execution::{Agent, Program};
 pub use layout::Upgrade;
+pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};
 pub use read::Row;
 pub use selection::{TableSelection, VersionSelection};

@@ -58,7 +58,7 @@ pub(super) fn for_each_row<E: From<CatalogError>>(
     Ok(())
 }
 
-fn value(cell: ValueRef<'_>, storage: Storage) -> Value {
+pub(super) fn value(cell: ValueRef<'_>, storage: Storage) -> Value {
     match cell {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) if storage == Storage::Boolean => Value::Boolean(value != 0),

@@ -4,13 +4,20 @@
 //! stays as it was. Importing the same thing again changes nothing.
 
 mod assets;
+mod bag;
+mod merge;
 mod table;
+mod workspace;
 
 use std::path::PathBuf;
 
 pub use assets::{AssetImport, import_folder};
+pub use bag::{BagImport, BagImportReport, import_bag};
+pub use merge::{MergeReport, MergedTable};
 pub use table::{TableImport, import_csv};
+pub use workspace::{WorkspaceImportReport, import_workspace};
 
+use crate::bag::BagError;
 use crate::catalog::CatalogError;
 use crate::model::{Table, deriva_ml_tables};
 use crate::tables::TablesError;
@@ -103,6 +110,18 @@ pub enum IngestError {
     NotUtf8(PathBuf),
     #[error("interrupted")]
     Interrupted,
+    #[error("{0} does not have the digest that the bag's manifest lists")]
+    DamagedFile(PathBuf),
+    #[error("{0} is this workspace's own catalog, or a copy of it")]
+    SameCatalog(PathBuf),
+    #[error("{table} has the column {here} here, and {column:?} of type {there} there")]
+    ColumnDiffers { table: String, column: String, here: String, there: String },
+    #[error("a row of {table} has no RID, by which rows of a bag are told apart")]
+    NoRid { table: String },
+    #[error("{rid:?}, of a row of {table}, is no RID")]
+    BadRid { table: String, rid: String },
+    #[error(transparent)]
+    Bag(#[from] BagError),
     #[error(transparent)]
     Tables(#[from] TablesError),
     #[error(transparent)]

@@ -19,6 +19,13 @@ impl Rid {
         (first && groups.all(|group| group.len() == 4 && symbols(group))).then(|| Self(text.to_owned()))
     }
 
+    /// Whether it was given by a dbag and not by a server: its last symbol is odd.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let last = self.0.bytes().last();
+        last.and_then(|last| ALPHABET.iter().position(|symbol| *symbol == last)).is_some_and(|at| at % 2 == 1)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

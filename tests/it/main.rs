@@ -10,6 +10,7 @@
     clippy::case_sensitive_file_extension_comparisons
 )]
 
+mod bag_import;
 mod cache;
 mod conformance;
 mod containers;

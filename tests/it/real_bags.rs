@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::support::{Sandbox, Server, shared, tree};
 
-fn bags() -> Vec<PathBuf> {
+pub fn bags() -> Vec<PathBuf> {
     let Some(folder) = shared("bags") else { return Vec::new() };
     let mut bags: Vec<PathBuf> =
         fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

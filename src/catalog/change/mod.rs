@@ -135,7 +135,8 @@ impl<'c> Change<'c> {
         self.snapshot
     }
 
-    /// Lets rows refer to rows that are not there, as those of a bag do whose neighbours stayed in its catalog.
+    /// Lets rows refer to rows that are not there, and lack values that they need, as those of a bag do: their neighbours
+    /// stayed in its catalog, and older catalogs had fewer columns.
     pub fn allow_dangling(&mut self) {
         self.dangling_allowed = true;
     }

@@ -100,6 +100,24 @@ impl Change<'_> {
         }
     }
 
+    /// For each foreign key, `schema:Table.column` and the SQL that counts the rows that refer to nothing.
+    pub(in crate::catalog) fn dangling_counts(&self) -> Vec<(String, String)> {
+        let count = |reference: &Reference<'_>| {
+            let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
+            let set: Vec<String> =
+                reference.columns.iter().map(|(ours, _)| format!("f.{ours} IS NOT NULL")).collect();
+            let same: Vec<String> =
+                reference.columns.iter().map(|(ours, theirs)| format!("t.{theirs} = f.{ours}")).collect();
+            let sql = format!(
+                "SELECT count(*) FROM main.{from} f WHERE {} AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {})",
+                set.join(" AND "),
+                same.join(" AND ")
+            );
+            (format!("{}.{}", reference.from.qualified_name(), columns_of(reference.key)), sql)
+        };
+        self.references().iter().map(count).collect()
+    }
+
     fn pair(&self, sql: &str) -> Result<Option<(String, String)>, CatalogError> {
         use rusqlite::OptionalExtension;
         let found = self.transaction.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();

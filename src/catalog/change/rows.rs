@@ -88,7 +88,7 @@ impl Change<'_> {
         values: &[Value],
     ) -> Result<Rid, CatalogError> {
         let rid = system.rid.clone().unwrap_or_else(|| self.new_rid());
-        Self::check_values(writer, rid.as_str(), values)?;
+        self.check_values(writer, rid.as_str(), values)?;
         let now = self.snapshot.timestamp();
         let user = self.agent.user.as_str();
         let columns: [Option<&str>; SYSTEM_COLUMNS.len()] = [
@@ -112,7 +112,7 @@ impl Change<'_> {
 
     /// Gives a row new values of its own columns; the old ones go to history.
     pub fn update(&mut self, writer: &RowWriter, rid: &str, values: &[Value]) -> Result<(), CatalogError> {
-        Self::check_values(writer, rid, values)?;
+        self.check_values(writer, rid, values)?;
         self.keep(writer, rid)?;
         let now = self.snapshot.timestamp();
         let stamp: [&dyn ToSql; 3] = [&self.number, &now, &self.agent.user];
@@ -182,7 +182,10 @@ impl Change<'_> {
             .map_err(|e| self.fail(e))
     }
 
-    fn check_values(writer: &RowWriter, rid: &str, values: &[Value]) -> Result<(), CatalogError> {
+    fn check_values(&self, writer: &RowWriter, rid: &str, values: &[Value]) -> Result<(), CatalogError> {
+        if self.dangling_allowed {
+            return Ok(());
+        }
         match writer.required.iter().find(|index| matches!(values.get(**index), Some(Value::Null) | None)) {
             None => Ok(()),
             Some(index) => Err(CatalogError::MissingValue {
