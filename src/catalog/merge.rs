@@ -94,6 +94,10 @@ impl Change<'_> {
 
     /// Notes that a row of this table, RID and time of creation will come.
     pub fn note_theirs(&mut self, table: &str, rid: &str, created: &str) -> Result<(), CatalogError> {
+        // A row whose RID is given anew must not get that of one that is still to come.
+        if let Some(rid) = Rid::parse(rid) {
+            self.pass_rid(&rid);
+        }
         let sql = "INSERT OR IGNORE INTO temp.dbag_theirs VALUES (?, ?, ?)";
         let noted = self
             .transaction

@@ -41,13 +41,15 @@ pub struct CreateOptions {
     pub schema: String,
     /// What record ids start with; random where it is `None`.
     pub rid_prefix: Option<RidPrefix>,
+    /// What tells the catalog from all others; random where it is `None`.
+    pub id: Option<String>,
     /// The clock of this handle.
     pub clock: Clock,
 }
 
 impl Default for CreateOptions {
     fn default() -> Self {
-        Self { schema: "domain".into(), rid_prefix: None, clock: Clock::System }
+        Self { schema: "domain".into(), rid_prefix: None, id: None, clock: Clock::System }
     }
 }
 
@@ -88,10 +90,8 @@ impl Catalog {
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
         let bits = u32::from_le_bytes([seed[16], seed[17], seed[18], seed[19]]);
         let prefix = options.rid_prefix.clone().unwrap_or_else(|| RidPrefix::from_bits(bits));
-        let id = match &options.rid_prefix {
-            Some(prefix) => prefix.as_str().to_lowercase(),
-            None => seed[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")),
-        };
+        let random = || seed[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+        let id = options.id.clone().unwrap_or_else(random);
         let connection = Connection::open(temporary.path()).map_err(|e| sqlite(path, e))?;
         let set_up = || -> rusqlite::Result<()> {
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -65,6 +65,18 @@ impl RidPrefix {
         &self.0
     }
 
+    /// The counter that an id belongs to, if this prefix begins it: the inverse of [`RidPrefix::rid`].
+    #[must_use]
+    pub fn counter(&self, rid: &Rid) -> Option<u64> {
+        let digits = rid.as_str().strip_prefix(&self.0)?.strip_prefix('-')?;
+        let mut value: u64 = 0;
+        for symbol in digits.bytes().filter(|symbol| *symbol != b'-') {
+            let digit = ALPHABET.iter().position(|known| *known == symbol)?;
+            value = value.checked_mul(32)?.checked_add(digit as u64)?;
+        }
+        (value % 2 == 1).then_some(value / 2)
+    }
+
     /// The id that belongs to a counter: one more group of symbols for each 20 bits of it.
     #[must_use]
     pub fn rid(&self, counter: u64) -> Rid {
@@ -121,6 +133,7 @@ mod tests {
             let last = rid.as_str().bytes().last().unwrap();
             prop_assert!(ALPHABET.iter().position(|&s| s == last).unwrap() % 2 == 1);
             prop_assert_eq!(a == b, rid == prefix.rid(b));
+            prop_assert_eq!(prefix.counter(&rid), Some(a));
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use dbag::bag::{Bag, NoProgress};
-use dbag::catalog::{Catalog, CatalogError, Moment};
-use dbag::ingest::{BagImport, BagImportReport, import_bag};
+use dbag::catalog::{Catalog, CatalogError, CreateOptions, Moment};
+use dbag::ingest::{BagImport, BagImportReport, import_bag, import_workspace};
+use dbag::model::{Column, ColumnType, RidPrefix, Table};
 use dbag::open::Workspace;
 use dbag::tables::{BagTables, TablesError};
+use dbag::tabular::Value;
 
 use crate::real_bags::bags;
 use crate::support::Sandbox;
@@ -95,4 +97,130 @@ fn each_real_bag_comes_in_with_every_row_and_cell() {
         assert_eq!(lab.catalog.number_at(&Moment::Now).unwrap(), before);
         assert_eq!(rows_of_catalog(&lab.catalog), here);
     }
+}
+
+/// A workspace with a prefix of RIDs, a table of subjects, one of images that refers to them, and a dataset.
+fn lab(sandbox: &Sandbox, name: &str, subjects: &[&str]) -> Workspace {
+    let options = CreateOptions { rid_prefix: RidPrefix::parse("1TST"), ..CreateOptions::default() };
+    let mut lab = Workspace::init(&sandbox.path(name), &options).unwrap();
+    let made = lab.catalog.change("dbag test", |change| {
+        let mut subject = Table::new("domain", "Subject", "");
+        subject.column_definitions.push(Column::new("Name", ColumnType::new("text")));
+        let mut image = Table::new("domain", "Image", "");
+        image.column_definitions.push(Column::new("Subject", ColumnType::new("text")).required());
+        image.add_foreign_key("Subject", "domain", "Subject", "RID");
+        change.put_table(subject.clone())?;
+        change.put_table(image.clone())?;
+        for name in subjects {
+            let rid = change.insert(&change.writer(&subject)?, &[Value::Text((*name).into())])?;
+            change.insert(&change.writer(&image)?, &[Value::Text(rid.to_string())])?;
+        }
+        Ok::<_, CatalogError>(())
+    });
+    made.unwrap();
+    let dataset = "all".parse().unwrap();
+    lab.catalog.create_dataset(&dataset, "All images").unwrap();
+    lab.catalog.add_table_members(&dataset, "Image", None).unwrap();
+    lab
+}
+
+/// The names of the subjects that images refer to.
+fn subjects_by_image(catalog: &Catalog) -> Vec<Option<String>> {
+    let rows = rows_of_catalog(catalog);
+    let names = rows["domain:Image"].values().map(|image| {
+        let subject = image["Subject"].as_ref().unwrap();
+        rows["domain:Subject"].get(subject).and_then(|subject| subject["Name"].clone())
+    });
+    let mut names: Vec<Option<String>> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn two_workspaces_become_one_and_rids_that_are_taken_are_given_anew() {
+    let sandbox = Sandbox::new();
+    let mut ours = lab(&sandbox, "ours", &["Ada", "Bo"]);
+    let theirs = lab(&sandbox, "theirs", &["Cy", "Di", "Ed"]);
+    let import = |ours: &mut Workspace, theirs: &Workspace| {
+        let (ours, theirs) = ((&mut ours.catalog, &ours.objects), (&theirs.catalog, &theirs.objects));
+        import_workspace(ours, theirs, "dbag import theirs", false, &NoProgress).unwrap()
+    };
+    let report = import(&mut ours, &theirs);
+    let taken: Vec<&str> = report.merge.remapped.iter().map(|(table, _, _)| table.as_str()).collect();
+    assert!(taken.contains(&"domain:Subject") && taken.contains(&"domain:Image"), "{taken:?}");
+    let name = |name: &str| Some(name.to_owned());
+    assert_eq!(subjects_by_image(&ours.catalog), ["Ada", "Bo", "Cy", "Di", "Ed"].map(name));
+    assert_eq!(report.merge.dangling, []);
+    let datasets = ours.catalog.datasets().unwrap();
+    let found: Vec<(&str, u64)> =
+        datasets.iter().map(|dataset| (dataset.name.as_str(), dataset.members)).collect();
+    assert_eq!(found, [("all", 2), ("all-2", 3)]);
+    assert_eq!(report.datasets[0].1, "all-2");
+    // Terms are the same terms.
+    let rows = rows_of_catalog(&ours.catalog);
+    let mut names: Vec<_> = rows["deriva-ml:Dataset_Type"].values().map(|term| &term["Name"]).collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all);
+
+    let before = ours.catalog.number_at(&Moment::Now).unwrap();
+    import(&mut ours, &theirs);
+    assert_eq!(ours.catalog.number_at(&Moment::Now).unwrap(), before);
+    assert_eq!(rows_of_catalog(&ours.catalog), rows);
+    // RIDs that come next are no one's.
+    let dataset = "more".parse().unwrap();
+    ours.catalog.create_dataset(&dataset, "").unwrap();
+}
+
+#[test]
+fn what_changed_later_wins() {
+    let sandbox = Sandbox::new();
+    let mut ours = Workspace::init(&sandbox.path("ours"), &Default::default()).unwrap();
+    let mut theirs = lab(&sandbox, "theirs", &["Ada", "Bo"]);
+    let import = |theirs: &Workspace, catalog: &mut Workspace| {
+        let (to, from) = ((&mut catalog.catalog, &catalog.objects), (&theirs.catalog, &theirs.objects));
+        import_workspace(to, from, "dbag import theirs", false, &NoProgress).unwrap()
+    };
+    import(&theirs, &mut ours);
+    let rename = |lab: &mut Workspace, from: &str, to: &str| {
+        lab.catalog
+            .change("dbag test", |change| {
+                let subject = change.table("Subject")?;
+                let rids = change.rids_where(&subject, Some(&format!("\"Name\" = '{from}'")))?;
+                change.set(&change.writer(&subject)?, &rids[0], &[("Name", Value::Text(to.into()))])
+            })
+            .unwrap();
+    };
+    rename(&mut theirs, "Ada", "Ada there");
+    rename(&mut ours, "Ada", "Ada here");
+    rename(&mut theirs, "Bo", "Bo there");
+    let report = import(&theirs, &mut ours);
+    let subject = report.merge.tables.iter().find(|table| table.table == "domain:Subject").unwrap();
+    assert_eq!((subject.updated, subject.kept), (1, 1));
+    let name = |name: &str| Some(name.to_owned());
+    assert_eq!(subjects_by_image(&ours.catalog), ["Ada here", "Bo there"].map(name));
+}
+
+#[test]
+fn bags_that_are_damaged_holey_or_differ_in_type_are_refused_and_nothing_stays() {
+    let Some(bag) = bags().into_iter().next() else { return };
+    let sandbox = Sandbox::new();
+    let mut lab = Workspace::init(&sandbox.path("lab"), &Default::default()).unwrap();
+    let before = rows_of_catalog(&lab.catalog);
+    let mut archive = zip::ZipArchive::new(fs_err::File::open(&bag).unwrap()).unwrap();
+    archive.extract(sandbox.path("bag")).unwrap();
+    let root = fs_err::read_dir(sandbox.path("bag")).unwrap().next().unwrap().unwrap().path();
+    let csv = walkdir::WalkDir::new(root.join("data"))
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .find(|path| path.file_name().is_some_and(|name| name == "Dataset.csv"))
+        .unwrap();
+    let mut text = fs_err::read_to_string(&csv).unwrap();
+    text.push_str("9-9999,,,,,forged,f,\n");
+    fs_err::write(&csv, text).unwrap();
+    let options = BagImport { path: &root, name: None, dry_run: false };
+    let error = import_bag(&mut lab.catalog, &lab.objects, &options, &NoProgress).unwrap_err();
+    assert!(error.to_string().contains("Dataset.csv does not have the digest"), "{error}");
+    assert_eq!(rows_of_catalog(&lab.catalog), before);
 }

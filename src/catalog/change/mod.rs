@@ -165,6 +165,14 @@ impl<'c> Change<'c> {
         rid
     }
 
+    /// Leaves out the ids up to one that was given elsewhere, by a catalog with the same prefix.
+    pub(super) fn pass_rid(&mut self, rid: &Rid) {
+        // Nobody has made as many; a hostile bag may say so.
+        if let Some(counter) = self.prefix.counter(rid).filter(|counter| *counter < 1 << 60) {
+            self.next_rid = self.next_rid.max(counter + 1);
+        }
+    }
+
     /// Notes that a row of a table is new, superseded or gone.
     pub(super) fn touch(&mut self, table: &Table) {
         self.rows += 1;

@@ -87,7 +87,13 @@ impl Change<'_> {
         system: &SystemValues,
         values: &[Value],
     ) -> Result<Rid, CatalogError> {
-        let rid = system.rid.clone().unwrap_or_else(|| self.new_rid());
+        let rid = match &system.rid {
+            Some(rid) => {
+                self.pass_rid(rid);
+                rid.clone()
+            }
+            None => self.new_rid(),
+        };
         self.check_values(writer, rid.as_str(), values)?;
         let now = self.snapshot.timestamp();
         let user = self.agent.user.as_str();
