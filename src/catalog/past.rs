@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use rusqlite::OptionalExtension;
 
+use super::read::{Row, row_at};
 use super::selection::whole;
 use super::{Catalog, CatalogError, TableSelection};
-use crate::model::{Model, Snapshot, parse_timestamp};
+use crate::model::{Model, Snapshot, Table, parse_timestamp};
 use crate::version::VersionRef;
 
 /// A moment in a catalog's life.
@@ -106,6 +107,14 @@ impl Catalog {
                 found.map_err(|e| self.fail(e))?.ok_or_else(|| CatalogError::BeforeTime(snapshot.timestamp()))
             }
         }
+    }
+
+    /// A row of a table as it was at a moment: its own columns in the order of `table`, which must be of that moment too.
+    pub fn row_at(&self, table: &Table, rid: &str, moment: &Moment) -> Result<Option<Row>, CatalogError> {
+        let number = self.number_at(moment)?;
+        let columns: Vec<&str> = table.own_columns().map(|column| column.name.as_str()).collect();
+        let storage: Vec<_> = table.own_columns().map(|column| column.column_type.storage()).collect();
+        row_at(&self.connection, &self.path, table, &columns, &storage, (rid, number), &self.aliases()?)
     }
 
     /// Everything that the catalog held at a moment.

@@ -37,6 +37,31 @@ fn selected(table: &Table, name: &str, aliases: &Aliases) -> String {
     if physical == name { quoted(name) } else { format!("{} AS {}", quoted(&physical), quoted(name)) }
 }
 
+/// A row's columns as they were after a transaction.
+pub(super) fn row_at(
+    connection: &Connection,
+    path: &std::path::Path,
+    table: &Table,
+    columns: &[&str],
+    storage: &[Storage],
+    (rid, number): (&str, i64),
+    aliases: &Aliases,
+) -> Result<Option<Row>, CatalogError> {
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    let all: Vec<&str> = std::iter::once("RID").chain(columns.iter().copied()).collect();
+    let rows = rows_at(table, &all, number, aliases);
+    let sql = format!("SELECT {} FROM ({rows}) WHERE \"RID\" = ?", names.join(", "));
+    let fail = |e| sqlite(path, e);
+    let mut statement = connection.prepare_cached(&sql).map_err(fail)?;
+    let mut rows = statement.query([rid]).map_err(fail)?;
+    let Some(row) = rows.next().map_err(fail)? else { return Ok(None) };
+    let cells = storage.iter().enumerate();
+    cells
+        .map(|(at, storage)| Ok(value(row.get_ref(at).map_err(fail)?, *storage)))
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
 /// Runs a query whose columns have the given storage, row by row.
 pub(super) fn for_each_row<E: From<CatalogError>>(
     connection: &Connection,

@@ -14,6 +14,7 @@ Chores of the dbag repository:
   cargo xtask bench verify-scale      how its time and memory grow with the number of files; draws the plot
   cargo xtask bench materialize [PART]  dbag materialize beside bdbag, curl and openssl (needs nginx, curl);
                                       PART: small, large, again, slow-line
+  cargo xtask bench catalog           what the local catalog's past costs; draws the plot
   cargo xtask docs                    write docs/cli.md anew
 ";
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         ["test", more @ ..] => test(more),
         ["bench", "verify"] => make_venv().and_then(|venv| bench::verify::bench(&root(), &venv)),
         ["bench", "verify-scale"] => make_venv().and_then(|venv| bench::verify::scale(&root(), &venv)),
+        ["bench", "catalog"] => bench::catalog::bench(&root()),
         ["bench", "materialize", part @ ..] if part.len() <= 1 => {
             make_venv().and_then(|venv| bench::materialize::bench(&root(), &venv, part.first().copied()))
         }
