@@ -22,6 +22,12 @@ pub fn bench(root: &Path) -> Result<(), String> {
         }
     }
     let lines = [Line { name: "all rows at an old snapshot".into(), points }];
-    let plot = svg("Seconds against rows, live and superseded since", (1e6, 1e-1), (1e7, 1e1), &lines);
+    let plot = svg(
+        "Seconds to read an old snapshot",
+        "rows, live and superseded since",
+        (1e6, 1e-1),
+        (1e7, 1e1),
+        &lines,
+    );
     fs_err::write(root.join("docs/catalog-history.svg"), plot).map_err(|error| error.to_string())
 }

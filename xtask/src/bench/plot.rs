@@ -16,8 +16,8 @@ const BOTTOM: f64 = 360.0;
 const STYLES: [(&str, &str); 5] =
     [("#0072b2", ""), ("#d55e00", "6 3"), ("#009e73", "2 3"), ("#cc79a7", "8 3 2 3"), ("#555555", "1 4")];
 
-/// The plot as SVG, from `from.0` to `to.0` files and `from.1` to `to.1` seconds, which are powers of ten.
-pub fn svg(title: &str, from: (f64, f64), to: (f64, f64), lines: &[Line]) -> String {
+/// The plot as SVG, `across` what is counted from left to right, from `from.0` to `to.0` files and `from.1` to `to.1` seconds, which are powers of ten.
+pub fn svg(title: &str, across: &str, from: (f64, f64), to: (f64, f64), lines: &[Line]) -> String {
     let x = |files: f64| LEFT + (files / from.0).log10() / (to.0 / from.0).log10() * (RIGHT - LEFT);
     let y = |seconds: f64| BOTTOM - (seconds / from.1).log10() / (to.1 / from.1).log10() * (BOTTOM - TOP);
     let mut out = format!(
@@ -37,7 +37,7 @@ pub fn svg(title: &str, from: (f64, f64), to: (f64, f64), lines: &[Line]) -> Str
             at + 4.0
         ));
     }
-    out.push_str("<text x=\"285\" y=\"402\" text-anchor=\"middle\">files in the bag</text>\n");
+    out.push_str(&format!("<text x=\"285\" y=\"402\" text-anchor=\"middle\">{across}</text>\n"));
     out.push_str("<text x=\"20\" y=\"20\">seconds</text>\n");
     let mut labels: Vec<f64> = Vec::new();
     for (line, (colour, dashes)) in lines.iter().zip(STYLES) {

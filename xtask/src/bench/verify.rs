@@ -130,7 +130,8 @@ pub fn scale(root: &Path, venv: &Path) -> Result<(), String> {
             }
         }
     }
-    let plot = svg("Time to verify against number of files", (1e3, 1e-3), (1e6, 1e2), &lines);
+    let plot =
+        svg("Time to verify against number of files", "files in the bag", (1e3, 1e-3), (1e6, 1e2), &lines);
     fs_err::write(root.join("docs/verify-scale.svg"), plot).map_err(|error| error.to_string())
 }
 
