@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::folder::{make_folder, make_in};
 use super::owner::{LEASE, Life, Owner};
 
 /// The claims of one run in one folder.
@@ -23,7 +24,7 @@ pub(crate) struct Claim {
 
 impl Claims {
     pub(crate) fn at(folder: &Path, owner: &Owner) -> io::Result<Self> {
-        fs_err::create_dir_all(folder)?;
+        make_folder(folder)?;
         Ok(Self { folder: folder.to_owned(), owner: owner.clone(), held: Arc::default() })
     }
 
@@ -54,7 +55,8 @@ impl Claims {
 
     /// Writes the claim; false where there is one.
     fn create(&self, path: &Path) -> io::Result<bool> {
-        match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
+        let create = || fs_err::OpenOptions::new().write(true).create_new(true).open(path);
+        match make_in(&self.folder, create) {
             Ok(mut file) => {
                 io::Write::write_all(&mut file, &serde_json::to_vec(&self.owner)?)?;
                 Ok(true)
@@ -100,7 +102,7 @@ impl Claims {
 /// The time by the clock of the file system of a folder, which may not be this machine's.
 pub(crate) fn now_in(folder: &Path, owner: &Owner) -> io::Result<SystemTime> {
     let path = folder.join(format!("{}.clock", owner.tag()));
-    fs_err::write(&path, "")?;
+    make_in(folder, || fs_err::write(&path, ""))?;
     let now = fs_err::metadata(&path)?.modified();
     fs_err::remove_file(&path)?;
     now
@@ -138,6 +140,17 @@ mod tests {
         assert!(b.take("y").unwrap().is_some());
         drop(held);
         assert!(b.take("x").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_folder_that_another_run_took_away_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().join("work");
+        let claims = Claims::at(&work, &Owner::new()).unwrap();
+        fs_err::remove_dir(&work).unwrap();
+        assert!(claims.take("x").unwrap().is_some());
+        fs_err::remove_dir(&work).unwrap();
+        assert!(now_in(&work, &Owner::new()).is_ok());
     }
 
     #[cfg(target_os = "linux")]
