@@ -29,6 +29,7 @@ mod odd_bags;
 mod plan;
 mod real_bags;
 mod robustness;
+mod sharing;
 mod support;
 mod verify;
 mod verify_levels;

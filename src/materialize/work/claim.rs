@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime};
 use super::folder::{make_folder, make_in};
 use super::owner::{LEASE, Life, Owner};
 
+/// A claim that says nobody's name is respected for this long: as long as writing one may take.
+const UNREADABLE: Duration = Duration::from_secs(5);
+
 /// The claims of one run in one folder.
 pub(crate) struct Claims {
     folder: PathBuf,
@@ -40,9 +43,14 @@ impl Claims {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let owner: Option<Owner> = serde_json::from_slice(&text).ok();
-        let life = owner.map_or(Life::Elsewhere, |owner| owner.life());
-        if life == Life::Alive || (life == Life::Elsewhere && !self.is_expired(&path)) {
+        let holds = match serde_json::from_slice(&text).map(|owner: Owner| owner.life()) {
+            Ok(Life::Alive) => true,
+            Ok(Life::Dead) => false,
+            Ok(Life::Elsewhere) => !self.is_older(&path, LEASE),
+            // A full disk, or a run that was killed just then, may leave one that nobody will ever finish.
+            Err(_) => !self.is_older(&path, UNREADABLE),
+        };
+        if holds {
             return Ok(None);
         }
         Ok((self.clear(&path, &text)? && self.create(&path)?).then(|| self.hold(path)))
@@ -55,11 +63,16 @@ impl Claims {
 
     /// Writes the claim; false where there is one.
     fn create(&self, path: &Path) -> io::Result<bool> {
+        let text = serde_json::to_vec(&self.owner)?;
         let create = || fs_err::OpenOptions::new().write(true).create_new(true).open(path);
         match make_in(&self.folder, create) {
             Ok(mut file) => {
-                io::Write::write_all(&mut file, &serde_json::to_vec(&self.owner)?)?;
-                Ok(true)
+                let written = io::Write::write_all(&mut file, &text);
+                if written.is_err() {
+                    // Others would wait for what nobody is at.
+                    let _ = fs_err::remove_file(path);
+                }
+                written.map(|()| true)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -84,12 +97,12 @@ impl Claims {
     }
 
     /// Whether a claim's last sign of life is too long ago, by the clock of the file system that both stand on.
-    fn is_expired(&self, path: &Path) -> bool {
+    fn is_older(&self, path: &Path, limit: Duration) -> bool {
         let age = || -> io::Result<Duration> {
             let modified = fs_err::metadata(path)?.modified()?;
             Ok(now_in(&self.folder, &self.owner)?.duration_since(modified).unwrap_or_default())
         };
-        age().is_ok_and(|age| age > LEASE)
+        age().is_ok_and(|age| age > limit)
     }
 
     /// Gives a sign of life for every claim that is held.
@@ -174,12 +187,13 @@ mod tests {
         let owner = Owner::new();
         let mut elsewhere = serde_json::to_value(&owner).unwrap();
         elsewhere["host"] = "elsewhere".into();
-        for text in [elsewhere.to_string(), "{ half a cl".into(), String::new()] {
+        let texts = [elsewhere.to_string(), "{ half a cl".into(), String::new()];
+        for (text, limit) in texts.into_iter().zip([LEASE, UNREADABLE, UNREADABLE]) {
             let path = folder.path().join("x");
             fs_err::write(&path, text).unwrap();
             let claims = Claims::at(folder.path(), &owner).unwrap();
             assert!(claims.take("x").unwrap().is_none());
-            let old = SystemTime::now() - LEASE * 2;
+            let old = SystemTime::now() - limit - Duration::from_secs(2);
             let file = fs_err::OpenOptions::new().append(true).open(&path).unwrap();
             file.file().set_modified(old).unwrap();
             assert!(claims.take("x").unwrap().is_some());
