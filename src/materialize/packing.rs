@@ -51,7 +51,7 @@ pub(super) fn pack(
     let owner = Owner::new();
     let folder = beside(out);
     let claims = Claims::at(&folder, &owner)?;
-    let Some(claim) = claims.take("pack.claim")? else {
+    let Some(claim) = claims.take_alone("pack.claim")? else {
         return Err(MaterializeError::Busy(out.to_owned()));
     };
     let own = bag.files().filter(is_right).collect();

@@ -1,8 +1,8 @@
 //! Runs that share a cache or a folder, and meet what others have left there, stopped, or forbidden.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{Fault, Remote, Sandbox, Server, shim, with_faults};
 
@@ -28,6 +28,10 @@ fn claims(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "claim")).collect()
 }
 
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
 #[test]
 fn a_claim_that_a_full_disk_cut_short_holds_nobody_up() {
     let Some(shim) = shim() else { return };
@@ -41,4 +45,42 @@ fn a_claim_that_a_full_disk_cut_short_holds_nobody_up() {
     let mut command = in_cache(&sandbox, &["materialize", "bag"]);
     sandbox.run_within(PATIENCE, &mut command).expect(0);
     remote.assert_complete(&sandbox.path("bag"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_was_stopped_is_named_and_not_waited_for_without_end() {
+    let remote = Remote::of(5, 100, 100);
+    let files = remote.clone();
+    let server = Server::with(move |request| match request.count {
+        0 => files.reply(&request.path).after(Duration::from_secs(20)),
+        _ => files.reply(&request.path),
+    });
+    let sandbox = Sandbox::new();
+    remote.bag(&server.url()).write(&sandbox.path("bag"));
+    let began = Instant::now();
+    let mut stopped = in_cache(&sandbox, &["materialize", "bag"]);
+    let mut stopped = stopped.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while server.requests().is_empty() && began.elapsed() < Duration::from_secs(15) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&stopped, "-STOP");
+    let second = std::thread::scope(|scope| {
+        let second =
+            scope.spawn(|| sandbox.run_within(PATIENCE, &mut in_cache(&sandbox, &["materialize", "bag"])));
+        // When it has waited for a while, the claims are made as old as they would be after two minutes.
+        std::thread::sleep(Duration::from_secs(8));
+        for claim in claims(&sandbox.path("cache/work-1")) {
+            let file = fs_err::OpenOptions::new().append(true).open(claim).unwrap();
+            file.file().set_modified(SystemTime::now() - Duration::from_secs(130)).unwrap();
+        }
+        second.join().unwrap()
+    });
+    signal(&stopped, "-CONT");
+    let first = stopped.wait().unwrap();
+    let second = second.expect(0);
+    assert!(second.stderr.contains(&format!("waiting for process {}", stopped.id())), "{second:?}");
+    remote.assert_complete(&sandbox.path("bag"));
+    assert!(first.success(), "{first:?}");
+    assert_eq!(claims(&sandbox.path("cache/work-1")), Vec::<PathBuf>::new());
 }

@@ -170,8 +170,12 @@ impl Engine<'_> {
                 return Ok(());
             }
             if under_way.is_empty() {
+                if let Some(who) = batches.waits_for(self.list, claims) {
+                    self.progress.note(&format!("waiting for {who}, which is at the files that are left"));
+                }
                 tokio::time::sleep(WINDOW).await;
             } else {
+                batches.busy();
                 // Either a batch is done, or it is time to look around.
                 let _ = tokio::time::timeout(WINDOW, under_way.next()).await;
             }

@@ -16,23 +16,42 @@ const UNREADABLE: Duration = Duration::from_secs(5);
 pub(crate) struct Claims {
     folder: PathBuf,
     owner: Owner,
+    /// What a claim of this run holds: the owner as JSON.
+    text: Arc<[u8]>,
     held: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 /// A claim that is held until it is dropped.
 pub(crate) struct Claim {
     path: PathBuf,
+    text: Arc<[u8]>,
     held: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Claims {
     pub(crate) fn at(folder: &Path, owner: &Owner) -> io::Result<Self> {
         make_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), owner: owner.clone(), held: Arc::default() })
+        let text = serde_json::to_vec(owner)?.into();
+        Ok(Self { folder: folder.to_owned(), owner: owner.clone(), text, held: Arc::default() })
     }
 
-    /// Claims a piece of work; `None` where someone who may be alive has it.
+    /// Claims a piece of work; `None` where someone who may be alive has it, and gave a sign of life lately: a process
+    /// may be suspended and never wake.
     pub(crate) fn take(&self, name: &str) -> io::Result<Option<Claim>> {
+        self.take_if(name, |life, path| life == Life::Dead || self.is_older(path, LEASE))
+    }
+
+    /// Claims what only one may write to: a process of this machine that is there keeps it, however long it is silent.
+    pub(crate) fn take_alone(&self, name: &str) -> io::Result<Option<Claim>> {
+        let is_free = |life, path: &Path| match life {
+            Life::Alive => false,
+            Life::Dead => true,
+            Life::Elsewhere => self.is_older(path, LEASE),
+        };
+        self.take_if(name, is_free)
+    }
+
+    fn take_if(&self, name: &str, is_free: impl Fn(Life, &Path) -> bool) -> io::Result<Option<Claim>> {
         let path = self.folder.join(name);
         if self.create(&path)? {
             return Ok(Some(self.hold(path)));
@@ -43,14 +62,12 @@ impl Claims {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let holds = match serde_json::from_slice(&text).map(|owner: Owner| owner.life()) {
-            Ok(Life::Alive) => true,
-            Ok(Life::Dead) => false,
-            Ok(Life::Elsewhere) => !self.is_older(&path, LEASE),
+        let is_free = match serde_json::from_slice(&text) {
+            Ok(owner) => is_free(Owner::life(&owner), &path),
             // A full disk, or a run that was killed just then, may leave one that nobody will ever finish.
-            Err(_) => !self.is_older(&path, UNREADABLE),
+            Err(_) => self.is_older(&path, UNREADABLE),
         };
-        if holds {
+        if !is_free {
             return Ok(None);
         }
         Ok((self.clear(&path, &text)? && self.create(&path)?).then(|| self.hold(path)))
@@ -58,16 +75,21 @@ impl Claims {
 
     fn hold(&self, path: PathBuf) -> Claim {
         lock(&self.held).push(path.clone());
-        Claim { path, held: Arc::clone(&self.held) }
+        Claim { path, text: Arc::clone(&self.text), held: Arc::clone(&self.held) }
+    }
+
+    /// Who has a claim, in words; `None` where nobody is known to.
+    pub(crate) fn holder(&self, name: &str) -> Option<String> {
+        let owner: Owner = serde_json::from_slice(&fs_err::read(self.folder.join(name)).ok()?).ok()?;
+        Some(owner.shown())
     }
 
     /// Writes the claim; false where there is one.
     fn create(&self, path: &Path) -> io::Result<bool> {
-        let text = serde_json::to_vec(&self.owner)?;
         let create = || fs_err::OpenOptions::new().write(true).create_new(true).open(path);
         match make_in(&self.folder, create) {
             Ok(mut file) => {
-                let written = io::Write::write_all(&mut file, &text);
+                let written = io::Write::write_all(&mut file, &self.text);
                 if written.is_err() {
                     // Others would wait for what nobody is at.
                     let _ = fs_err::remove_file(path);
@@ -131,7 +153,10 @@ pub(crate) fn beat(path: &Path) {
 impl Drop for Claim {
     fn drop(&mut self) {
         lock(&self.held).retain(|path| *path != self.path);
-        let _ = fs_err::remove_file(&self.path);
+        // If this process slept for long, another may have it now.
+        if fs_err::read(&self.path).is_ok_and(|text| *text == *self.text) {
+            let _ = fs_err::remove_file(&self.path);
+        }
     }
 }
 
@@ -181,6 +206,26 @@ mod tests {
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
     }
 
+    fn make_old(path: &Path, age: Duration) {
+        let file = fs_err::OpenOptions::new().append(true).open(path).unwrap();
+        file.file().set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn the_claim_of_a_process_that_sleeps_is_taken_over_and_not_given_up_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = [(); 2].map(|()| Claims::at(folder.path(), &Owner::new()).unwrap());
+        let (asleep, alone) = (a.take("x").unwrap().unwrap(), a.take_alone("y").unwrap().unwrap());
+        make_old(&asleep.path, LEASE + Duration::from_secs(2));
+        make_old(&alone.path, LEASE + Duration::from_secs(2));
+        let taken = b.take("x").unwrap().unwrap();
+        assert!(b.take_alone("y").unwrap().is_none());
+        drop(asleep);
+        assert!(taken.path.exists());
+        let pid = std::process::id().to_string();
+        assert!(a.holder("x").unwrap().contains(&pid) && a.holder("z").is_none());
+    }
+
     #[test]
     fn a_claim_from_elsewhere_is_respected_until_it_expires() {
         let folder = tempfile::tempdir().unwrap();
@@ -193,9 +238,7 @@ mod tests {
             fs_err::write(&path, text).unwrap();
             let claims = Claims::at(folder.path(), &owner).unwrap();
             assert!(claims.take("x").unwrap().is_none());
-            let old = SystemTime::now() - limit - Duration::from_secs(2);
-            let file = fs_err::OpenOptions::new().append(true).open(&path).unwrap();
-            file.file().set_modified(old).unwrap();
+            make_old(&path, limit + Duration::from_secs(2));
             assert!(claims.take("x").unwrap().is_some());
         }
     }
