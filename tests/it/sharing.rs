@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::{Fault, Remote, Sandbox, Server, shim, with_faults};
+use crate::support::{Fault, Remote, Sandbox, Server, shim, tree, with_faults};
 
 /// No run of these small bags takes longer, unless it waits for someone in vain.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -83,4 +83,32 @@ fn a_run_that_was_stopped_is_named_and_not_waited_for_without_end() {
     remote.assert_complete(&sandbox.path("bag"));
     assert!(first.success(), "{first:?}");
     assert_eq!(claims(&sandbox.path("cache/work-1")), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_cache_that_can_t_be_written_to_is_used_for_what_it_has() {
+    let Some(shim) = shim() else { return };
+    let (remote, sandbox) = (Remote::of(5, 100, 5 << 20), Sandbox::new());
+    let _server = bag_of(&remote, &sandbox);
+    remote.bag("http://127.0.0.1:9").write(&sandbox.path("warm"));
+    let cache = sandbox.path("cache").to_str().unwrap().to_owned();
+    let frozen = |arguments: &[&str]| {
+        let mut command = in_cache(&sandbox, arguments);
+        sandbox.run(with_faults(&mut command, &shim, &[Fault::ReadOnly(cache.clone())]))
+    };
+    let note = "nothing is kept in the cache";
+    // One that is not there yet and can't be made.
+    let output = frozen(&["materialize", "bag", "--to", "cold", "--json"]).expect(0);
+    assert_eq!(output.stderr.matches(note).count(), 1, "{output:?}");
+    assert!(output.json()["notes"][0].as_str().unwrap().contains(note), "{output:?}");
+    assert_eq!(tree(&sandbox.path("cold")).len(), 6 + 3, "something was left behind");
+    assert!(!sandbox.path("cache").exists());
+
+    sandbox.run(&mut in_cache(&sandbox, &["materialize", "bag"])).expect(0);
+    let before = tree(&sandbox.path("cache"));
+    let output = frozen(&["materialize", "warm", "--offline", "--json"]).expect(0);
+    assert!(output.stderr.contains(note), "{output:?}");
+    assert_eq!(output.json()["cached_files"], 6);
+    remote.assert_complete(&sandbox.path("warm"));
+    assert_eq!(tree(&sandbox.path("cache")), before);
 }
