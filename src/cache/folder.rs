@@ -59,7 +59,8 @@ impl Folder {
 
     /// Makes the root and writes its format.
     fn prepare(&self) -> io::Result<()> {
-        if self.prepared.load(Ordering::Relaxed) {
+        // All of a cache may be deleted at any time.
+        if self.prepared.load(Ordering::Relaxed) && self.root.join(FORMAT).is_file() {
             return Ok(());
         }
         fs_err::create_dir_all(&self.root)?;

@@ -121,7 +121,11 @@ impl Cache {
         if objects.is_empty() {
             return Ok(());
         }
-        sync_file_system(self.root())?;
+        match sync_file_system(self.root()) {
+            // All of it was deleted.
+            Err(error) if is_absence(&error) => return Ok(()),
+            other => other?,
+        }
         for object in objects {
             // One that is gone, or another user's, is stamped when it is hashed again, or by its owner.
             let _ = stamp(&object.path, &object.sha256);

@@ -112,3 +112,28 @@ fn a_cache_that_can_t_be_written_to_is_used_for_what_it_has() {
     remote.assert_complete(&sandbox.path("warm"));
     assert_eq!(tree(&sandbox.path("cache")), before);
 }
+
+#[test]
+fn a_cache_that_is_deleted_meanwhile_costs_what_was_in_it() {
+    let remote = Remote::of(60, 2000, 24 << 20);
+    let files = remote.clone();
+    let server =
+        Server::with(move |request| files.reply(&request.path).drip(256 << 10, Duration::from_millis(20)));
+    let sandbox = Sandbox::new();
+    remote.bag(&server.url()).write(&sandbox.path("bag"));
+    let arguments = ["materialize", "bag", "--connections", "4"];
+    let output = std::thread::scope(|scope| {
+        let run = scope.spawn(|| sandbox.run_within(PATIENCE, &mut in_cache(&sandbox, &arguments)));
+        let began = Instant::now();
+        while server.sent_of("/large.bin") < 4 << 20 && began.elapsed() < Duration::from_secs(15) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        fs_err::rename(sandbox.path("cache"), sandbox.path("aside")).unwrap();
+        // What was just being made may come to lie there yet.
+        while fs_err::remove_dir_all(sandbox.path("aside")).is_err() {}
+        run.join().unwrap()
+    });
+    output.expect(0);
+    remote.assert_complete(&sandbox.path("bag"));
+    assert!(sandbox.path("cache/format").is_file());
+}

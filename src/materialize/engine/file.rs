@@ -42,6 +42,8 @@ pub(super) enum Miss {
     /// What came is not what the bag lists.
     Wrong(Code, String),
     Disk(io::Error),
+    /// What was under way was taken away, or the cache was.
+    Gone(String),
     /// The work is to stop.
     Stop,
 }
@@ -120,8 +122,13 @@ impl<'e> Engine<'e> {
                 (came, attempt) = (partly.progress(), 0);
             }
             attempt += 1;
+            let is_gone = matches!(miss, Miss::Gone(_));
             let (reason, code, asked) = match miss {
                 Miss::Stop => return Err(End::Stopped),
+                Miss::Gone(reason) => {
+                    partly.forget();
+                    (reason, None, None)
+                }
                 Miss::Disk(error) => {
                     self.give_up(error);
                     return Err(End::Stopped);
@@ -145,7 +152,9 @@ impl<'e> Engine<'e> {
                 }
             };
             if attempt >= ATTEMPTS {
-                self.hosts.failed(url, &reason);
+                if !is_gone {
+                    self.hosts.failed(url, &reason);
+                }
                 return fail(reason, code);
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
@@ -200,6 +209,16 @@ impl<'e> Engine<'e> {
         self.progress.bytes(chunk.len() as u64);
         self.limiter.take(chunk.len()).await;
         Ok(Some(chunk))
+    }
+}
+
+impl Miss {
+    /// An error of the disk. A cache and files under way may be deleted at any time: that is no reason to end the work.
+    pub(super) fn disk(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy => Self::Gone(error.to_string()),
+            _ => Self::Disk(error),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl<'e> Engine<'e> {
         let assembly = match &partly.assembly {
             Some(assembly) => Arc::clone(assembly),
             None => {
-                let slot = self.place.begin(wanted).map_err(Miss::Disk)?;
+                let slot = self.place.begin(wanted).map_err(Miss::disk)?;
                 let assembly = Arc::new(Assembly::new(slot, algorithms(wanted, self.addressed_by)));
                 Arc::clone(partly.assembly.insert(assembly))
             }
@@ -68,7 +68,7 @@ impl<'e> Engine<'e> {
         let permit = self.connection().await;
         let (body, asked) = self.first(errand, &assembly).await?;
         let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
-        let good = assembly.begin(origin).map_err(Miss::Disk)?;
+        let good = assembly.begin(origin).map_err(Miss::disk)?;
         let resumed = good.total();
         self.progress.bytes(resumed);
         let large = Large {
@@ -85,7 +85,7 @@ impl<'e> Engine<'e> {
         };
         partly.written = partly.written.max(assembly.reached());
         if matches!(done, Err(Miss::Changed)) {
-            assembly.clear().map_err(Miss::Disk)?;
+            assembly.clear().map_err(Miss::disk)?;
         }
         done?;
         let (reply, verdict) = oneshot::channel();
@@ -94,11 +94,11 @@ impl<'e> Engine<'e> {
             // What another run left may be spoilt: what comes fresh is not.
             Err(Miss::Wrong(..)) if resumed > 0 && !partly.anew => {
                 partly.anew = true;
-                assembly.clear().map_err(Miss::Disk)?;
+                assembly.clear().map_err(Miss::disk)?;
                 Err(Miss::Cut("what an earlier run had left of it was wrong".into()))
             }
             Err(miss @ Miss::Wrong(..)) => {
-                assembly.clear().map_err(Miss::Disk)?;
+                assembly.clear().map_err(Miss::disk)?;
                 Err(miss)
             }
             other => other,
@@ -229,7 +229,7 @@ impl<'e> Engine<'e> {
         loop {
             let memory = self.memory(BLOCK as u64).await?;
             if let Some(error) = large.assembly.take_error() {
-                return Err(Miss::Disk(error));
+                return Err(Miss::disk(error));
             }
             let mut block = Vec::with_capacity(BLOCK);
             let begun = Instant::now();

@@ -38,6 +38,12 @@ impl Partly<'_> {
         std::mem::take(&mut self.lost)
     }
 
+    /// Forgets everything.
+    pub(super) fn forget(&mut self) {
+        self.clear();
+        self.assembly = None;
+    }
+
     /// Forgets what is in memory.
     pub(super) fn clear(&mut self) {
         self.lost += self.octets.len() as u64;
@@ -141,7 +147,7 @@ pub(super) fn settle(
         Ok(Ok(Verdict::Short(came, expected))) => {
             Err(Miss::Cut(format!("the server sent {came} of {expected} bytes")))
         }
-        Ok(Err(error)) => Err(Miss::Disk(error)),
+        Ok(Err(error)) => Err(Miss::disk(error)),
         Err(_) => Err(Miss::Stop),
     }
 }

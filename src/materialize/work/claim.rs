@@ -105,17 +105,17 @@ impl Claims {
     /// claim that it saw gives it back.
     fn clear(&self, path: &Path, seen: &[u8]) -> io::Result<bool> {
         let mine = self.folder.join(format!("{}.dead", self.owner.tag()));
-        match fs_err::rename(path, &mine) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
+        let clear = || {
+            fs_err::rename(path, &mine)?;
+            if fs_err::read(&mine).is_ok_and(|text| text == seen) {
+                return fs_err::remove_file(&mine).map(|()| true);
+            }
+            fs_err::rename(&mine, path).map(|()| false)
+        };
+        match clear() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other,
         }
-        if fs_err::read(&mine).is_ok_and(|text| text == seen) {
-            fs_err::remove_file(&mine)?;
-            return Ok(true);
-        }
-        fs_err::rename(&mine, path)?;
-        Ok(false)
     }
 
     /// Whether a claim's last sign of life is too long ago, by the clock of the file system that both stand on.

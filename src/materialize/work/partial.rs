@@ -121,7 +121,8 @@ impl Partial {
 
     /// Writes the record now.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        self.write(&mut self.lock())
+        // A record of a file that was deleted would stay for ever.
+        if self.path.exists() { self.write(&mut self.lock()) } else { Ok(()) }
     }
 
     /// Forgets all that is there.
