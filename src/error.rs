@@ -152,7 +152,7 @@ fn bag(error: &BagError) -> ErrorKind {
 
 fn cache(error: &CacheError) -> ErrorKind {
     match error {
-        CacheError::NewerFormat { .. } => ErrorKind::Environment,
+        CacheError::NewerFormat { .. } | CacheError::NotAFolder(_) => ErrorKind::Environment,
         CacheError::NotACache { .. } | CacheError::NoSuchPin(_) | CacheError::TwoPins { .. } => {
             ErrorKind::Usage
         }
@@ -214,10 +214,17 @@ fn ingest(error: &IngestError) -> ErrorKind {
 
 fn materialize(error: &MaterializeError) -> ErrorKind {
     match error {
-        MaterializeError::Transport(_)
-        | MaterializeError::Busy(_)
-        | MaterializeError::Setup(SetupError::Client(_)) => ErrorKind::Environment,
-        MaterializeError::Setup(SetupError::Io(error)) | MaterializeError::Io(error) => io(error),
+        MaterializeError::Transport(_) | MaterializeError::Setup(SetupError::Client(_)) => {
+            ErrorKind::Environment
+        }
+        MaterializeError::Setup(SetupError::Io(error)) => io(error),
+        // What the request names was found by now: this is about what is made of it.
+        MaterializeError::Io(error)
+        | MaterializeError::Bag(BagError::Io(error))
+        | MaterializeError::Cache(CacheError::Io(error)) => match io(error) {
+            ErrorKind::Usage => ErrorKind::Environment,
+            kind => kind,
+        },
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
         _ => ErrorKind::Usage,

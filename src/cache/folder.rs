@@ -33,6 +33,9 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(CacheError::NotACache { path: root, found: "no text".into() });
             }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(CacheError::NotAFolder(root));
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Self { root, prepared: AtomicBool::new(prepared) })

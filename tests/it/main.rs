@@ -26,6 +26,7 @@ mod kills;
 mod machinery;
 mod materialize;
 mod odd_bags;
+mod places;
 mod plan;
 mod real_bags;
 mod robustness;
