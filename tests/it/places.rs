@@ -22,3 +22,20 @@ fn where_nothing_can_be_made_is_a_matter_of_the_environment() {
     run("file").says(&["/file is not a folder"]);
     sandbox.dbag(&["cache", "du", "--cache", "file"]).expect(3).says(&["/file is not a folder"]);
 }
+
+#[test]
+fn a_bag_may_be_named_by_a_file_url_and_not_by_one_that_can_t_be_fetched() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "1")]).zip(&sandbox.path("my bag.zip"));
+    let url = url::Url::from_file_path(sandbox.path("my bag.zip")).unwrap();
+    sandbox.dbag(&["plan", url.as_str()]).expect(0);
+    sandbox.dbag(&["materialize", url.as_str(), "--to", "out"]).expect(0);
+    assert!(sandbox.path("out/data/a").is_file());
+    for command in ["plan", "materialize"] {
+        let run = |url: &str| sandbox.dbag(&[command, url]).expect(2);
+        run("ftp://example.org/bag.zip").says(&["dbag can't fetch ftp: URLs"]);
+        run("file://elsewhere/bag.zip")
+            .says(&["\"file://elsewhere/bag.zip\" is not a URL that dbag can fetch"]);
+        run("file:///nowhere/bag.zip").says(&["/nowhere/bag.zip does not exist"]);
+    }
+}
