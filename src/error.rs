@@ -217,6 +217,8 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
         MaterializeError::Transport(_) | MaterializeError::Setup(SetupError::Client(_)) => {
             ErrorKind::Environment
         }
+        // The other one may die; then this one goes on.
+        MaterializeError::Busy(_) => ErrorKind::Unfinished,
         MaterializeError::Setup(SetupError::Io(error)) => io(error),
         // What the request names was found by now: this is about what is made of it.
         MaterializeError::Io(error)

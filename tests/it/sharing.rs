@@ -137,3 +137,26 @@ fn a_cache_that_is_deleted_meanwhile_costs_what_was_in_it() {
     remote.assert_complete(&sandbox.path("bag"));
     assert!(sandbox.path("cache/format").is_file());
 }
+
+#[test]
+fn of_two_that_make_one_archive_the_second_may_come_again() {
+    let remote = Remote::of(2, 100, 100);
+    let files = remote.clone();
+    let server = Server::with(move |request| files.reply(&request.path).after(Duration::from_secs(3)));
+    let sandbox = Sandbox::new();
+    remote.bag(&server.url()).write(&sandbox.path("bag"));
+    let run =
+        || sandbox.run_within(PATIENCE, &mut in_cache(&sandbox, &["materialize", "bag", "--pack", "a.zip"]));
+    let began = Instant::now();
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(run);
+        while server.requests().is_empty() && began.elapsed() < Duration::from_secs(15) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let second = run();
+        (first.join().unwrap(), second)
+    });
+    first.expect(0);
+    let second = second.expect(4).says(&["another process is making a.zip"]);
+    assert!(second.stderr.contains("hint: run the same command again"), "{second:?}");
+}
