@@ -109,6 +109,11 @@ impl Places {
         })?;
         let mut credentials = CredentialFiles::of_user();
         if let Some(keychain) = &settings.keychain.value {
+            // The usual file may be missing; one that was named by hand was meant to be there.
+            if !keychain.exists() {
+                let (origin, shown) = (&settings.keychain.origin, keychain.display());
+                return Err(Error::Usage(format!("{origin}: the keychain {shown} does not exist")));
+            }
             credentials.keychain = Some(keychain.clone());
         }
         let transport = TransportOptions {

@@ -39,3 +39,18 @@ fn a_bag_may_be_named_by_a_file_url_and_not_by_one_that_can_t_be_fetched() {
         run("file:///nowhere/bag.zip").says(&["/nowhere/bag.zip does not exist"]);
     }
 }
+
+#[test]
+fn a_keychain_that_was_named_must_be_there() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "1")]).write(&sandbox.path("bag"));
+    let output = sandbox.dbag(&["materialize", "bag", "--keychain", "nope.json"]);
+    output.expect(2).says(&["--keychain: the keychain", "nope.json does not exist"]);
+    let mut command = sandbox.command(&["materialize", "bag"]);
+    let output = sandbox.run(command.env("DBAG_KEYCHAIN", "nope"));
+    output.expect(2).says(&["DBAG_KEYCHAIN: the keychain", "nope does not exist"]);
+    sandbox.write("home/.config/dbag/config.toml", "[settings]\nkeychain = \"keys.json\"\n");
+    sandbox.dbag(&["plan", "bag"]).expect(2).says(&["config.toml: the keychain", "keys.json does not exist"]);
+    sandbox.write("home/.config/dbag/keys.json", "[]");
+    sandbox.dbag(&["plan", "bag"]).expect(0);
+}
