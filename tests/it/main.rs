@@ -18,6 +18,7 @@ mod docs;
 mod export;
 mod faults;
 mod fuzz_corpus;
+mod giving_up;
 mod hatrac;
 mod hostile;
 mod import;

@@ -1,5 +1,6 @@
 //! One file: place after place, and each place again and again while that may help.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use url::Url;
 
+use super::hosts::{Admission, Probe};
 use super::limit::Pace;
 use super::small::Partly;
 use super::{Engine, FAILURES, SMALL};
@@ -30,6 +32,8 @@ pub(super) struct Errand<'t, 'e> {
     pub(super) wanted: &'t Wanted<'e>,
     pub(super) url: &'t Url,
     pub(super) remote: Arc<dyn Remote>,
+    /// This try is the one at a doubtful server.
+    pub(super) is_probe: Cell<bool>,
 }
 
 /// Why one try failed.
@@ -42,6 +46,8 @@ pub(super) enum Miss {
     /// What came is not what the bag lists.
     Wrong(Code, String),
     Disk(io::Error),
+    /// The server is not to be asked now: nothing was tried.
+    Later,
     /// What was under way was taken away, or the cache was.
     Gone(String),
     /// The work is to stop.
@@ -95,26 +101,28 @@ impl<'e> Engine<'e> {
     }
 
     async fn fetch_at(&self, wanted: &Wanted<'e>, url: &Url, partly: &mut Partly<'e>) -> Result<u64, End> {
-        let fail = |reason, code| Err(End::Failed(failure(wanted.file, redacted(url), reason, code)));
         let Some(transport) = self.transport() else { return Err(End::Stopped) };
         let remote = match transport.remote(url) {
             Ok(remote) => remote,
-            Err(error) => return fail(error.reason, None),
+            Err(error) => return Err(failed(wanted, url, error.reason, None)),
         };
-        let errand = Errand { wanted, url, remote };
+        let errand = Errand { wanted, url, remote, is_probe: Cell::new(false) };
         // Octets of another place are not added to, but for those of a large file of the same state.
         partly.clear();
         let (mut attempt, mut came) = (0, partly.progress());
         loop {
-            if let Some(reason) = self.hosts.given_up(url) {
-                return fail(reason, None);
-            }
+            let probe = match self.admission(url).await {
+                Ok(probe) => probe,
+                Err(reason) => return Err(failed(wanted, url, reason, None)),
+            };
+            errand.is_probe.set(probe.is_some());
             let miss = match self.attempt(&errand, partly).await {
                 Ok(length) => {
                     self.hosts.succeeded(url);
                     self.options.mirrors.found(self.list, wanted.index, url);
                     return Ok(length);
                 }
+                Err(Miss::Later) => continue,
                 Err(miss) => miss,
             };
             // A try that brought something new is no failed one: a large file may take many.
@@ -122,44 +130,66 @@ impl<'e> Engine<'e> {
                 (came, attempt) = (partly.progress(), 0);
             }
             attempt += 1;
-            let is_gone = matches!(miss, Miss::Gone(_));
-            let (reason, code, asked) = match miss {
-                Miss::Stop => return Err(End::Stopped),
-                Miss::Gone(reason) => {
-                    partly.forget();
-                    (reason, None, None)
-                }
-                Miss::Disk(error) => {
-                    self.give_up(error);
-                    return Err(End::Stopped);
-                }
-                Miss::Wrong(code, reason) => return fail(reason, Some(code)),
-                Miss::Transport(error) if !error.kind.is_transient() => {
-                    if error.kind == TransportErrorKind::Denied {
-                        self.hosts.failed(url, &error.reason);
-                    }
-                    return fail(error.reason, None);
-                }
-                Miss::Transport(error) => {
-                    if error.kind == TransportErrorKind::Busy {
-                        self.governor.halve();
-                    }
-                    (error.reason, None, error.retry_after)
-                }
-                Miss::Cut(reason) => (reason, None, None),
-                Miss::Changed => {
-                    ("the file changed at the server while it was fetched".into(), None, None::<Duration>)
-                }
-            };
+            let (reason, asked) = self.missed(&errand, miss, partly)?;
+            drop(probe);
             if attempt >= ATTEMPTS {
-                if !is_gone {
-                    self.hosts.failed(url, &reason);
-                }
-                return fail(reason, code);
+                return Err(failed(wanted, url, reason, None));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             self.progress.retried(partly.lost());
             self.pause(url, attempt, asked).await;
+        }
+    }
+
+    /// Notes why a try failed; the reason, and how long the server asked to wait, if another try may help.
+    fn missed(
+        &self,
+        errand: &Errand<'_, 'e>,
+        miss: Miss,
+        partly: &mut Partly<'e>,
+    ) -> Result<(String, Option<Duration>), End> {
+        let Errand { wanted, url, .. } = errand;
+        match miss {
+            Miss::Stop => Err(End::Stopped),
+            Miss::Disk(error) => {
+                self.give_up(error);
+                Err(End::Stopped)
+            }
+            Miss::Gone(reason) => {
+                partly.forget();
+                Ok((reason, None))
+            }
+            Miss::Wrong(code, reason) => Err(failed(wanted, url, reason, Some(code))),
+            Miss::Transport(error) if !error.kind.is_transient() => {
+                if error.kind == TransportErrorKind::Denied {
+                    self.hosts.denied(url, &error.reason);
+                }
+                Err(failed(wanted, url, error.reason, None))
+            }
+            Miss::Transport(error) => {
+                if error.kind == TransportErrorKind::Busy {
+                    self.governor.halve();
+                }
+                self.hosts.failed(url, &error.reason, errand.is_probe.get());
+                Ok((error.reason, error.retry_after))
+            }
+            Miss::Cut(reason) => {
+                self.hosts.failed(url, &reason, errand.is_probe.get());
+                Ok((reason, None))
+            }
+            Miss::Changed => Ok(("the file changed at the server while it was fetched".into(), None)),
+            Miss::Later => Ok(("it was not asked".into(), None)),
+        }
+    }
+
+    /// Waits until the server may be asked; why it is not asked any more.
+    async fn admission(&self, url: &Url) -> Result<Option<Probe<'_>>, String> {
+        loop {
+            match self.hosts.admit(url) {
+                Admission::Now(probe) => return Ok(probe),
+                Admission::In(wait) => tokio::time::sleep(wait).await,
+                Admission::Never(reason) => return Err(reason),
+            }
         }
     }
 
@@ -173,7 +203,6 @@ impl<'e> Engine<'e> {
     }
 
     async fn attempt(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
-        tokio::time::sleep(self.hosts.wait(errand.url)).await;
         if errand.wanted.length.is_some_and(|length| length > SMALL) || partly.assembly.is_some() {
             self.large(errand, partly).await
         } else {
@@ -238,6 +267,10 @@ pub(super) fn wrong_length(announced: u64, expected: u64) -> Miss {
 pub(super) fn too_long(expected: u64) -> Miss {
     let reason = format!("the server sent more than the {expected} bytes of fetch.txt");
     Miss::Wrong(Code::LengthMismatch, reason)
+}
+
+fn failed(wanted: &Wanted<'_>, url: &Url, reason: String, code: Option<Code>) -> End {
+    End::Failed(failure(wanted.file, redacted(url), reason, code))
 }
 
 fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {

@@ -65,7 +65,7 @@ impl<'e> Engine<'e> {
                 Arc::clone(partly.assembly.insert(assembly))
             }
         };
-        let permit = self.connection().await;
+        let permit = self.connection(errand).await?;
         let (body, asked) = self.first(errand, &assembly).await?;
         let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
         let good = assembly.begin(origin).map_err(Miss::disk)?;
@@ -111,7 +111,7 @@ impl<'e> Engine<'e> {
         errand: &Errand<'_, 'e>,
         assembly: &Assembly<'e>,
     ) -> Result<(Body, Range<u64>), Miss> {
-        let Errand { wanted, url, remote } = errand;
+        let Errand { wanted, url, remote, .. } = errand;
         let known = assembly.origin().filter(|origin| origin.url == name(url));
         let all = 0..wanted.length.unwrap_or(u64::MAX);
         let hole = known.and_then(|_| assembly.first_hole(all.end)).unwrap_or(all);
@@ -132,12 +132,12 @@ impl<'e> Engine<'e> {
         Ok((body, at..end))
     }
 
-    /// A connection, when there is one to spare.
-    pub(super) async fn connection(&self) -> Permit<'_> {
+    /// A connection, when there is one to spare, unless the server turned out to be not worth asking meanwhile.
+    pub(super) async fn connection(&self, errand: &Errand<'_, 'e>) -> Result<Permit<'_>, Miss> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let permit = self.governor.permit().await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        permit
+        if self.hosts.turns_away(errand.url, errand.is_probe.get()) { Err(Miss::Later) } else { Ok(permit) }
     }
 
     /// Fetches every range that is missing, several at once, beginning with the one that is under way.
@@ -173,7 +173,7 @@ impl<'e> Engine<'e> {
         }
         loop {
             // The connection first: what is taken must be under way, not waiting for one.
-            let permit = self.connection().await;
+            let permit = self.connection(large.errand).await?;
             let Some(range) = large.next() else { return Ok(()) };
             self.range(large, range, None).await?;
             drop(permit);
@@ -197,7 +197,10 @@ impl<'e> Engine<'e> {
                 Err(miss) => Err(miss),
             };
             let miss = match done {
-                Ok(()) if at == range.end => return Ok(()),
+                Ok(()) if at == range.end => {
+                    self.hosts.succeeded(large.errand.url);
+                    return Ok(());
+                }
                 Ok(()) => Miss::Cut(format!("the server sent {at} of {} bytes", range.end)),
                 Err(Miss::Transport(error)) if error.kind.is_transient() => {
                     if error.kind == TransportErrorKind::Busy {
@@ -210,6 +213,9 @@ impl<'e> Engine<'e> {
             attempt = if at - before >= NEWS { 1 } else { attempt + 1 };
             if attempt >= ATTEMPTS {
                 return Err(miss);
+            }
+            if let Miss::Transport(TransportError { reason, .. }) | Miss::Cut(reason) = &miss {
+                self.hosts.failed(large.errand.url, reason, large.errand.is_probe.get());
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             self.progress.retried(0);

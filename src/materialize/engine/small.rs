@@ -57,7 +57,7 @@ impl<'e> Engine<'e> {
     pub(super) async fn small(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
         let wanted = errand.wanted;
         // The connection first: whoever waits for memory with one in hand waits only for the disk.
-        let permit = self.connection().await;
+        let permit = self.connection(errand).await?;
         let memory = self.memory(wanted.length.unwrap_or(SMALL)).await?;
         let received = self.receive(errand, partly).await;
         // What is left needs no connection.
@@ -90,7 +90,7 @@ impl<'e> Engine<'e> {
 
     /// Asks for what is not there yet and takes it in; false where it is too large for memory.
     async fn receive(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<bool, Miss> {
-        let Errand { wanted, url, remote } = errand;
+        let Errand { wanted, url, remote, .. } = errand;
         let there = partly.octets.len() as u64;
         let rest = wanted.length.filter(|length| there > 0 && there < *length);
         let body = self.ask(remote, rest.map(|length| there..length)).await?;
