@@ -120,6 +120,7 @@ impl Places {
             offline: settings.offline.value.unwrap_or(false),
             ca_certs: settings.ca_cert.value.iter().cloned().collect(),
             stall: self.stall_timeout,
+            patient: false,
             credentials,
             s3_endpoint: settings.s3_endpoint.value.clone(),
             s3_region: settings.s3_region.value.as_ref().map(|region| region.as_str().to_owned()),

@@ -154,12 +154,15 @@ impl Fetch<'_> {
         let lease = self.cache().and_then(|cache| {
             cache.lease(missing().filter_map(|index| list.get(index).name().copied())).ok()
         });
+        // The engine tells the server's silence from that of its own limit.
+        let patient = self.options.limit_rate.is_some_and(|rate| rate > 0);
+        let transport = TransportOptions { patient, ..self.options.transport.clone() };
         let options = EngineOptions {
             connections: self.options.connections,
             limit_rate: self.options.limit_rate,
             stall: self.options.transport.stall,
             mirrors: self.mirrors,
-            transport: &|| Transport::new(&self.options.transport),
+            transport: &|| Transport::new(&transport),
             beat: &|| {
                 lease.as_ref().map(Lease::beat);
             },

@@ -4,19 +4,17 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use url::Url;
 
 use super::hosts::{Admission, Probe};
-use super::limit::Pace;
 use super::small::Partly;
 use super::{Engine, FAILURES, SMALL};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
-use crate::transport::{Body, Chunks, Remote, TransportError, TransportErrorKind, redacted, redacted_text};
+use crate::transport::{Remote, TransportError, TransportErrorKind, redacted, redacted_text};
 
 /// Times that one file is asked for at one place, without anything new coming, before it counts as failed there.
 const ATTEMPTS: u32 = 5;
@@ -208,36 +206,6 @@ impl<'e> Engine<'e> {
         } else {
             self.small(errand, partly).await
         }
-    }
-
-    /// Asks for a body, and notes that an answer came.
-    pub(super) async fn ask(
-        &self,
-        remote: &Arc<dyn Remote>,
-        range: Option<std::ops::Range<u64>>,
-    ) -> Result<Body, Miss> {
-        let answer = remote.get(range).await;
-        self.governor.request();
-        answer.map_err(Miss::Transport)
-    }
-
-    /// The next piece of a body; `None` at its end.
-    pub(super) async fn next(
-        &self,
-        chunks: &mut Chunks,
-        pace: &mut Pace,
-        url: &Url,
-    ) -> Result<Option<bytes::Bytes>, TransportError> {
-        let since = Instant::now();
-        let Some(chunk) = chunks.next().await.transpose()? else { return Ok(None) };
-        if !pace.note(since.elapsed(), chunk.len()) {
-            let reason = "hardly anything arrives any more";
-            return Err(TransportError::new(url, TransportErrorKind::Transient, reason));
-        }
-        self.governor.bytes(chunk.len() as u64);
-        self.progress.bytes(chunk.len() as u64);
-        self.limiter.take(chunk.len()).await;
-        Ok(Some(chunk))
     }
 }
 

@@ -111,15 +111,15 @@ impl<'e> Engine<'e> {
         errand: &Errand<'_, 'e>,
         assembly: &Assembly<'e>,
     ) -> Result<(Body, Range<u64>), Miss> {
-        let Errand { wanted, url, remote, .. } = errand;
+        let Errand { wanted, url, .. } = errand;
         let known = assembly.origin().filter(|origin| origin.url == name(url));
         let all = 0..wanted.length.unwrap_or(u64::MAX);
         let hole = known.and_then(|_| assembly.first_hole(all.end)).unwrap_or(all);
         let (at, end) = (hole.start, hole.end.min(hole.start + PART));
-        let answer = match self.ask(remote, Some(at..end)).await {
+        let answer = match self.ask(errand, Some(at..end)).await {
             // The file is shorter than was thought, or empty.
             Err(Miss::Transport(error)) if error.kind == TransportErrorKind::OutOfRange => {
-                self.ask(remote, None).await
+                self.ask(errand, None).await
             }
             other => other,
         };
@@ -187,7 +187,7 @@ impl<'e> Engine<'e> {
             let before = at;
             let answer = match body.take() {
                 Some(body) => Ok(body),
-                None => self.ask(&large.errand.remote, Some(at..range.end)).await,
+                None => self.ask(large.errand, Some(at..range.end)).await,
             };
             let done = match answer {
                 Ok(body) if !body.ranged || body.start != at || body.validator != large.validator => {

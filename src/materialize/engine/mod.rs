@@ -4,6 +4,7 @@
 //! ranges. Requests are futures on one thread; what takes a processor or a disk is done by [`writers`]. Processes that
 //! work on the same files share them out in [`batch`]es.
 
+mod ask;
 mod assembly;
 mod batch;
 mod file;

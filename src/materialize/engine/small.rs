@@ -90,10 +90,10 @@ impl<'e> Engine<'e> {
 
     /// Asks for what is not there yet and takes it in; false where it is too large for memory.
     async fn receive(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<bool, Miss> {
-        let Errand { wanted, url, remote, .. } = errand;
+        let Errand { wanted, url, .. } = errand;
         let there = partly.octets.len() as u64;
         let rest = wanted.length.filter(|length| there > 0 && there < *length);
-        let body = self.ask(remote, rest.map(|length| there..length)).await?;
+        let body = self.ask(errand, rest.map(|length| there..length)).await?;
         let mut body = body.expecting(wanted.length, url);
         check_length(&body, wanted)?;
         let goes_on = body.start == there && body.validator == partly.validator;

@@ -44,7 +44,7 @@ impl HttpSource {
         let mut builder = Client::builder()
             .user_agent(concat!("dbag/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT.min(options.stall))
-            .read_timeout(options.stall)
+            .read_timeout(options.silence())
             .redirect(redirect::Policy::none());
         for (path, text) in certificates {
             builder = builder.tls_certs_merge(parse(path, text)?);
