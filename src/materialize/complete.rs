@@ -447,6 +447,7 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
     report.present_files += outcome.present;
     report.retries = outcome.retries;
     report.failed_files = outcome.failed;
+    report.notes.extend(outcome.notes.iter().cloned());
     report.failures = outcome.failures.values().cloned().collect();
 }
 

@@ -26,6 +26,7 @@ mod interop;
 mod kills;
 mod machinery;
 mod materialize;
+mod mirrors;
 mod odd_bags;
 mod places;
 mod plan;

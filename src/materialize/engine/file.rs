@@ -14,10 +14,10 @@ use super::{Engine, FAILURES, SMALL};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
-use crate::transport::{Remote, TransportError, TransportErrorKind, redacted, redacted_text};
+use crate::transport::{Remote, TransportError, TransportErrorKind, redacted};
 
 /// Times that one file is asked for at one place, without anything new coming, before it counts as failed there.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 /// So many new octets make a try a good one, though it broke off: a server that drips is not asked for ever.
 pub(super) const NEWS: u64 = 64 << 10;
 /// The first wait between tries; each later one is twice as long, give or take a half.
@@ -53,8 +53,11 @@ pub(super) enum Miss {
 }
 
 /// How a file ended.
-enum End {
+pub(super) enum End {
+    /// It could not be had.
     Failed(Failure),
+    /// It is not at this place.
+    Missing(Failure),
     Stopped,
 }
 
@@ -71,7 +74,7 @@ impl<'e> Engine<'e> {
                 self.progress.file();
             }
             Err(End::Stopped) => {}
-            Err(End::Failed(failure)) => {
+            Err(End::Failed(failure) | End::Missing(failure)) => {
                 let mut outcome = self.lock();
                 outcome.failed += 1;
                 if outcome.failures.len() < FAILURES {
@@ -81,24 +84,14 @@ impl<'e> Engine<'e> {
         }
     }
 
-    async fn fetch(&self, wanted: &Wanted<'e>) -> Result<u64, End> {
-        let mut last = failure(wanted.file, String::new(), "fetch.txt gives no URL".into(), None);
-        let mirrors = self.options.mirrors.urls(self.list, wanted.index).into_iter().map(Ok);
-        let mut partly = Partly::default();
-        let listed = self.list.urls(wanted.index).map(|text| Url::parse(&text).map_err(|_| text));
-        for url in mirrors.chain(listed) {
-            last = match url {
-                Err(text) => failure(wanted.file, redacted_text(&text), "it is not a URL".into(), None),
-                Ok(url) => match self.fetch_at(wanted, &url, &mut partly).await {
-                    Err(End::Failed(failure)) => failure,
-                    other => return other,
-                },
-            };
-        }
-        Err(End::Failed(last))
-    }
-
-    async fn fetch_at(&self, wanted: &Wanted<'e>, url: &Url, partly: &mut Partly<'e>) -> Result<u64, End> {
+    /// Fetches a file from one place, asking there `tries` times without anything new coming.
+    pub(super) async fn fetch_at(
+        &self,
+        wanted: &Wanted<'e>,
+        url: &Url,
+        tries: u32,
+        partly: &mut Partly<'e>,
+    ) -> Result<u64, End> {
         let Some(transport) = self.transport() else { return Err(End::Stopped) };
         let remote = match transport.remote(url) {
             Ok(remote) => remote,
@@ -117,7 +110,6 @@ impl<'e> Engine<'e> {
             let miss = match self.attempt(&errand, partly).await {
                 Ok(length) => {
                     self.hosts.succeeded(url);
-                    self.options.mirrors.found(self.list, wanted.index, url);
                     return Ok(length);
                 }
                 Err(Miss::Later) => continue,
@@ -130,7 +122,7 @@ impl<'e> Engine<'e> {
             attempt += 1;
             let (reason, asked) = self.missed(&errand, miss, partly)?;
             drop(probe);
-            if attempt >= ATTEMPTS {
+            if attempt >= tries {
                 return Err(failed(wanted, url, reason, None));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
@@ -162,7 +154,9 @@ impl<'e> Engine<'e> {
                 if error.kind == TransportErrorKind::Denied {
                     self.hosts.denied(url, &error.reason);
                 }
-                Err(failed(wanted, url, error.reason, None))
+                let failure = failure(wanted.file, redacted(url), error.reason, None);
+                let is_missing = error.kind == TransportErrorKind::NotFound;
+                Err(if is_missing { End::Missing(failure) } else { End::Failed(failure) })
             }
             Miss::Transport(error) => {
                 if error.kind == TransportErrorKind::Busy {
@@ -241,7 +235,7 @@ fn failed(wanted: &Wanted<'_>, url: &Url, reason: String, code: Option<Code>) ->
     End::Failed(failure(wanted.file, redacted(url), reason, code))
 }
 
-fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
+pub(super) fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
     Failure { path: file.path().to_owned(), url, reason, code }
 }
 

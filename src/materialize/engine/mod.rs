@@ -12,6 +12,7 @@ mod governor;
 mod hosts;
 mod large;
 mod limit;
+mod places;
 mod small;
 mod writers;
 
@@ -80,6 +81,8 @@ pub(super) struct Outcome {
     pub(super) failed: u64,
     /// Why, by the file's index; of very many some.
     pub(super) failures: BTreeMap<usize, Failure>,
+    /// What the user was told besides.
+    pub(super) notes: Vec<String>,
     /// The work was stopped on request.
     pub(super) stopped: bool,
 }
@@ -239,6 +242,12 @@ impl Engine<'_> {
             }
         });
         made.as_ref().map(|transport| transport as &dyn Source)
+    }
+
+    /// Tells the user something that stops nothing.
+    fn note(&self, text: String) {
+        self.progress.note(&text);
+        self.lock().notes.push(text);
     }
 
     /// Ends the work: the disk failed, say, and no other file would fare better.
