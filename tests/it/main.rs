@@ -30,6 +30,7 @@ mod mirrors;
 mod odd_bags;
 mod places;
 mod plan;
+mod progress;
 mod real_bags;
 mod robustness;
 mod sharing;

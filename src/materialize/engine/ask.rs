@@ -30,20 +30,29 @@ impl<'e> Engine<'e> {
         &self,
         chunks: &mut Chunks,
         pace: &mut Pace,
-        url: &Url,
+        errand: &Errand<'_, 'e>,
     ) -> Result<Option<bytes::Bytes>, TransportError> {
         let (since, busy) = (Instant::now(), self.limiter.busy());
-        let next = self.patiently(url, async { chunks.next().await.transpose() }).await?;
+        let next = self.patiently(errand.url, async { chunks.next().await.transpose() }).await?;
         let Some(chunk) = next else { return Ok(None) };
         let waited = since.elapsed().saturating_sub(self.limiter.busy().saturating_sub(busy));
         if !pace.note(waited, chunk.len()) {
             let reason = "hardly anything arrives any more";
-            return Err(TransportError::new(url, TransportErrorKind::Transient, reason));
+            return Err(TransportError::new(errand.url, TransportErrorKind::Transient, reason));
         }
         self.governor.bytes(chunk.len() as u64);
-        self.progress.bytes(chunk.len() as u64);
+        self.retell(errand, errand.told.get() + chunk.len() as u64);
         self.limiter.take(chunk.len()).await;
         Ok(Some(chunk))
+    }
+
+    /// Makes what was told of a file's progress what is there of it.
+    pub(super) fn retell(&self, errand: &Errand<'_, 'e>, there: u64) {
+        let told = errand.told.replace(there);
+        match there.checked_sub(told) {
+            Some(more) => self.progress.bytes(more),
+            None => self.progress.lost(told - there),
+        }
     }
 
     /// Waits for a server for as long as it may be silent, not counting the time in which the limit of the rate held

@@ -32,6 +32,8 @@ pub(super) struct Errand<'t, 'e> {
     pub(super) remote: Arc<dyn Remote>,
     /// This try is the one at a doubtful server.
     pub(super) is_probe: Cell<bool>,
+    /// Octets of the file that were told to be there.
+    pub(super) told: Cell<u64>,
 }
 
 /// Why one try failed.
@@ -97,7 +99,16 @@ impl<'e> Engine<'e> {
             Ok(remote) => remote,
             Err(error) => return Err(failed(wanted, url, error.reason, None)),
         };
-        let errand = Errand { wanted, url, remote, is_probe: Cell::new(false) };
+        let errand = Errand { wanted, url, remote, is_probe: Cell::new(false), told: Cell::new(0) };
+        let done = self.try_at(&errand, tries, partly).await;
+        if done.is_err() {
+            self.retell(&errand, 0);
+        }
+        done
+    }
+
+    async fn try_at(&self, errand: &Errand<'_, 'e>, tries: u32, partly: &mut Partly<'e>) -> Result<u64, End> {
+        let Errand { wanted, url, .. } = errand;
         // Octets of another place are not added to, but for those of a large file of the same state.
         partly.clear();
         let (mut attempt, mut came) = (0, partly.progress());
@@ -107,9 +118,10 @@ impl<'e> Engine<'e> {
                 Err(reason) => return Err(failed(wanted, url, reason, None)),
             };
             errand.is_probe.set(probe.is_some());
-            let miss = match self.attempt(&errand, partly).await {
+            let miss = match self.attempt(errand, partly).await {
                 Ok(length) => {
                     self.hosts.succeeded(url);
+                    self.retell(errand, length);
                     return Ok(length);
                 }
                 Err(Miss::Later) => continue,
@@ -120,13 +132,14 @@ impl<'e> Engine<'e> {
                 (came, attempt) = (partly.progress(), 0);
             }
             attempt += 1;
-            let (reason, asked) = self.missed(&errand, miss, partly)?;
+            let (reason, asked) = self.missed(errand, miss, partly)?;
             drop(probe);
+            self.retell(errand, partly.there());
             if attempt >= tries {
                 return Err(failed(wanted, url, reason, None));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            self.progress.retried(partly.lost());
+            self.progress.retried();
             self.pause(url, attempt, asked).await;
         }
     }

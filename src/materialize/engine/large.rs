@@ -70,7 +70,7 @@ impl<'e> Engine<'e> {
         let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
         let good = assembly.begin(origin).map_err(Miss::disk)?;
         let resumed = good.total();
-        self.progress.bytes(resumed);
+        self.retell(errand, resumed);
         let large = Large {
             errand,
             assembly: Arc::clone(&assembly),
@@ -218,7 +218,7 @@ impl<'e> Engine<'e> {
                 self.hosts.failed(large.errand.url, reason, large.errand.is_probe.get());
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            self.progress.retried(0);
+            self.progress.retried();
             tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
         }
     }
@@ -240,7 +240,7 @@ impl<'e> Engine<'e> {
             let mut block = Vec::with_capacity(BLOCK);
             let begun = Instant::now();
             let ended = loop {
-                match self.next(&mut body.chunks, &mut pace, large.errand.url).await {
+                match self.next(&mut body.chunks, &mut pace, large.errand).await {
                     Ok(Some(chunk)) => block.extend_from_slice(&chunk),
                     Ok(None) => break Ok(true),
                     Err(error) => break Err(error),

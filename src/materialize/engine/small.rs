@@ -23,8 +23,6 @@ pub(super) struct Partly<'e> {
     pub(super) written: u64,
     /// It was put together from more than one try, turned out wrong, and was begun anew.
     pub(super) anew: bool,
-    /// Octets that came for nothing since this was asked for last.
-    lost: u64,
 }
 
 impl Partly<'_> {
@@ -33,9 +31,9 @@ impl Partly<'_> {
         self.octets.len() as u64 + self.written
     }
 
-    /// Octets that came and were thrown away, since the last time.
-    pub(super) fn lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+    /// Octets of the file that are there.
+    pub(super) fn there(&self) -> u64 {
+        self.octets.len() as u64 + self.assembly.as_ref().map_or(0, |assembly| assembly.reached())
     }
 
     /// Forgets everything.
@@ -46,7 +44,6 @@ impl Partly<'_> {
 
     /// Forgets what is in memory.
     pub(super) fn clear(&mut self) {
-        self.lost += self.octets.len() as u64;
         self.octets.clear();
         self.validator = None;
     }
@@ -112,7 +109,7 @@ impl<'e> Engine<'e> {
         partly.octets.reserve(usize::try_from(hint).unwrap_or(0).saturating_sub(partly.octets.len()));
         let mut pace = Pace::new(self.options.stall);
         loop {
-            match self.next(&mut body.chunks, &mut pace, url).await {
+            match self.next(&mut body.chunks, &mut pace, errand).await {
                 Ok(None) => break,
                 Ok(Some(chunk)) => {
                     if partly.octets.len() as u64 + chunk.len() as u64 > most {
