@@ -102,6 +102,9 @@ impl Error {
             | Self::Open(OpenError::Query(QueryError::NotFetched { .. })) => {
                 Some("fetch it with: dbag materialize")
             }
+            _ if self.system().is_some_and(is_full) => Some(
+                "make room (dbag cache gc --max-size SIZE removes what was not used for long), and run the same command again",
+            ),
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
@@ -119,6 +122,33 @@ impl Error {
             _ => None,
         }
     }
+}
+
+impl Error {
+    /// The error of the system below, if that is what it is.
+    fn system(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io(error)
+            | Self::Settings(SettingsError::Io(error))
+            | Self::Bag(BagError::Io(error))
+            | Self::Cache(CacheError::Io(error))
+            | Self::Catalog(CatalogError::Io(error))
+            | Self::Export(ExportError::Io(error) | ExportError::Bag(BagError::Io(error)))
+            | Self::Ingest(IngestError::Io(error))
+            | Self::Materialize(
+                MaterializeError::Io(error)
+                | MaterializeError::Bag(BagError::Io(error))
+                | MaterializeError::Cache(CacheError::Io(error)),
+            )
+            | Self::Open(OpenError::Io(error) | OpenError::Bag(BagError::Io(error)))
+            | Self::Query(QueryError::Io(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn io(error: &io::Error) -> ErrorKind {

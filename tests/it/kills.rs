@@ -258,6 +258,7 @@ fn a_disk_that_is_full_or_broken_is_named_and_the_next_run_goes_on() {
         assert_eq!(output.code, 3, "{fault:?}: {output:#?}");
         let line = output.stderr.lines().find(|line| line.starts_with("error: ") && line.contains(text));
         let line = line.unwrap_or_else(|| panic!("{fault:?}: {output:#?}"));
+        assert_eq!(output.stderr.contains("hint: make room"), text.starts_with("No space"), "{output:#?}");
         // Relative to where dbag ran, or not.
         assert!(line.contains("bag/") || line.contains("cache/"), "{fault:?}: {line}");
         remote.assert_right(&bag);
