@@ -104,6 +104,9 @@ impl Error {
             | Self::Open(OpenError::Query(QueryError::Tables(TablesError::NotFetched { .. }))) => {
                 Some("fetch it with: dbag materialize")
             }
+            _ if self.system().is_some_and(is_full) => Some(
+                "make room (dbag cache gc --max-size SIZE removes what was not used for long), and run the same command again",
+            ),
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
@@ -121,6 +124,33 @@ impl Error {
             _ => None,
         }
     }
+}
+
+impl Error {
+    /// The error of the system below, if that is what it is.
+    fn system(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io(error)
+            | Self::Settings(SettingsError::Io(error))
+            | Self::Bag(BagError::Io(error))
+            | Self::Cache(CacheError::Io(error))
+            | Self::Catalog(CatalogError::Io(error))
+            | Self::Export(ExportError::Io(error) | ExportError::Bag(BagError::Io(error)))
+            | Self::Ingest(IngestError::Io(error))
+            | Self::Materialize(
+                MaterializeError::Io(error)
+                | MaterializeError::Bag(BagError::Io(error))
+                | MaterializeError::Cache(CacheError::Io(error)),
+            )
+            | Self::Open(OpenError::Io(error) | OpenError::Bag(BagError::Io(error)))
+            | Self::Query(QueryError::Io(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn io(error: &io::Error) -> ErrorKind {
@@ -154,7 +184,7 @@ fn bag(error: &BagError) -> ErrorKind {
 
 fn cache(error: &CacheError) -> ErrorKind {
     match error {
-        CacheError::NewerFormat { .. } => ErrorKind::Environment,
+        CacheError::NewerFormat { .. } | CacheError::NotAFolder(_) => ErrorKind::Environment,
         CacheError::NotACache { .. } | CacheError::NoSuchPin(_) | CacheError::TwoPins { .. } => {
             ErrorKind::Usage
         }
@@ -225,10 +255,19 @@ fn ingest(error: &IngestError) -> ErrorKind {
 
 fn materialize(error: &MaterializeError) -> ErrorKind {
     match error {
-        MaterializeError::Transport(_)
-        | MaterializeError::Busy(_)
-        | MaterializeError::Setup(SetupError::Client(_)) => ErrorKind::Environment,
-        MaterializeError::Setup(SetupError::Io(error)) | MaterializeError::Io(error) => io(error),
+        MaterializeError::Transport(_) | MaterializeError::Setup(SetupError::Client(_)) => {
+            ErrorKind::Environment
+        }
+        // The other one may die; then this one goes on.
+        MaterializeError::Busy(_) => ErrorKind::Unfinished,
+        MaterializeError::Setup(SetupError::Io(error)) => io(error),
+        // What the request names was found by now: this is about what is made of it.
+        MaterializeError::Io(error)
+        | MaterializeError::Bag(BagError::Io(error))
+        | MaterializeError::Cache(CacheError::Io(error)) => match io(error) {
+            ErrorKind::Usage => ErrorKind::Environment,
+            kind => kind,
+        },
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
         _ => ErrorKind::Usage,

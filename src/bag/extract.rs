@@ -13,8 +13,14 @@ use super::{Bag, BagError, BagFile, Code, Progress, with_pool};
 /// A temporary folder beside `target`, so that a rename ends the work.
 pub fn temporary_beside(target: &Path) -> Result<tempfile::TempDir, BagError> {
     let parent = parent(target);
-    fs_err::create_dir_all(&parent)?;
-    Ok(tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempdir_in(&parent)?)
+    let make = || {
+        fs_err::create_dir_all(&parent)?;
+        tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempdir_in(&parent)
+    };
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("nothing can be made in {}: {error}", parent.display()))
+    };
+    Ok(make().map_err(named)?)
 }
 
 fn parent(target: &Path) -> PathBuf {

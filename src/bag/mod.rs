@@ -110,8 +110,10 @@ pub trait Progress: Send + Sync {
     fn bytes(&self, _bytes: u64) {}
     /// One more file is done.
     fn file(&self) {}
-    /// Something is asked for again; `lost` octets that had been counted come once more.
-    fn retried(&self, _lost: u64) {}
+    /// Something is asked for again.
+    fn retried(&self) {}
+    /// `bytes` octets that had been counted came for nothing.
+    fn lost(&self, _bytes: u64) {}
     /// Something that the user should know, and that stops nothing.
     fn note(&self, _text: &str) {}
     /// The work begun last has ended.

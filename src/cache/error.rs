@@ -10,6 +10,8 @@ pub enum CacheError {
     NewerFormat { path: PathBuf, found: String, known: String },
     #[error("{path} is not a dbag cache: its file `format` says {found:?}")]
     NotACache { path: PathBuf, found: String },
+    #[error("{0} is not a folder, so it is no cache")]
+    NotAFolder(PathBuf),
     #[error("{0:?} is not pinned")]
     NoSuchPin(String),
     #[error("{name:?} is pinned at {one} and at {other}; unpin it by its path")]

@@ -33,6 +33,9 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(CacheError::NotACache { path: root, found: "no text".into() });
             }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(CacheError::NotAFolder(root));
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Self { root, prepared: AtomicBool::new(prepared) })
@@ -59,7 +62,8 @@ impl Folder {
 
     /// Makes the root and writes its format.
     fn prepare(&self) -> io::Result<()> {
-        if self.prepared.load(Ordering::Relaxed) {
+        // All of a cache may be deleted at any time.
+        if self.prepared.load(Ordering::Relaxed) && self.root.join(FORMAT).is_file() {
             return Ok(());
         }
         fs_err::create_dir_all(&self.root)?;

@@ -135,7 +135,8 @@ impl Cache {
     }
 
     /// The objects that pins and live leases name.
-    pub(super) fn kept(&self, now: SystemTime) -> io::Result<HashSet<Key>> {
+    pub(super) fn kept(&self, now: SystemTime) -> Result<HashSet<Key>, CacheError> {
+        self.check_pins()?;
         let mut kept = HashSet::new();
         let mut keep = |digest: Digest| {
             let sha256 = key(&digest).or_else(|| key(&self.by_md5(&digest)?));

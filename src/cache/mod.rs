@@ -34,6 +34,7 @@ pub use objects::{ObjectStore, Stored};
 pub use pins::Pin;
 pub use receipts::{BagState, Receipts, Trust, cache_folder};
 pub use stamp::{Stamp, stamp};
+pub(crate) use store::is_forbidden;
 pub use store::{Cache, Object};
 pub use survey::{Listed, Usage};
 pub use times::sync_file_system;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::path_id;
 use super::lease::{finished_files, write_digests};
+use super::store::is_absence;
 use super::{Cache, CacheError};
 use crate::bag::Digest;
 
@@ -64,6 +65,20 @@ impl Cache {
         Ok(pins)
     }
 
+    /// Refuses a pin without its list of digests: nobody knows any more which files it keeps.
+    pub(super) fn check_pins(&self) -> Result<(), CacheError> {
+        for path in finished_files(&self.folder.path(PINS))? {
+            let is_pin = path.extension().is_some_and(|extension| extension == "json");
+            let list = path.with_extension("txt");
+            // One that ended meanwhile has neither.
+            if is_pin && !list.exists() && path.exists() {
+                let reason = format!("its list of digests {} is missing; pin the bag again", list.display());
+                return Err(CacheError::BadPin { path, reason });
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the pin with this name or of this path, and says which it was. Two of the name are an error that names both.
     pub fn unpin(&self, which: &str) -> Result<Pin, CacheError> {
         let absolute = std::path::absolute(which)?;
@@ -82,8 +97,10 @@ impl Cache {
             }
             (Some(pin), None) => {
                 fs_err::remove_file(self.pin_place(&pin.path, "json"))?;
-                fs_err::remove_file(self.pin_place(&pin.path, "txt"))?;
-                Ok(pin)
+                match fs_err::remove_file(self.pin_place(&pin.path, "txt")) {
+                    Err(error) if !is_absence(&error) => Err(error.into()),
+                    _ => Ok(pin),
+                }
             }
         }
     }

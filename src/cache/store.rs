@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
-use super::folder::Folder;
+use super::folder::{Folder, NEW};
 use super::md5::Md5Names;
 use super::objects::{ObjectStore, hash_file, readable_by_all};
 use super::stamp::{Stamp, is_same, stamp_unchanged};
@@ -78,6 +78,14 @@ impl Cache {
         Ok(folder)
     }
 
+    /// Sees whether files can be put into the cache: the error of what can't be made there.
+    pub fn check_writable(&self) -> io::Result<()> {
+        self.temporary()?;
+        let objects = self.folder.path(OBJECTS);
+        self.folder.make(&objects)?;
+        tempfile::Builder::new().prefix(NEW).tempfile_in(&objects).map(drop)
+    }
+
     /// A new file that may become an object: see [`Cache::add`].
     pub fn temporary(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new().prefix("object-").suffix(".partial").tempfile_in(self.work_folder()?)
@@ -113,7 +121,11 @@ impl Cache {
         if objects.is_empty() {
             return Ok(());
         }
-        sync_file_system(self.root())?;
+        match sync_file_system(self.root()) {
+            // All of it was deleted.
+            Err(error) if is_absence(&error) => return Ok(()),
+            other => other?,
+        }
         for object in objects {
             // One that is gone, or another user's, is stamped when it is hashed again, or by its owner.
             let _ = stamp(&object.path, &object.sha256);
@@ -220,15 +232,7 @@ impl Cache {
         });
         match moved {
             // Another user's, a cache that can't be written, or another process was faster: it is not used all the same.
-            Err(error)
-                if is_absence(&error)
-                    || matches!(
-                        error.kind(),
-                        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-                    ) =>
-            {
-                Ok(None)
-            }
+            Err(error) if is_absence(&error) || is_forbidden(&error) => Ok(None),
             other => other,
         }
     }
@@ -240,6 +244,11 @@ impl Cache {
 
 pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Whether this user, or anyone, may not write there.
+pub(crate) fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Notes that an object is used, unless that was noted within the hour.

@@ -109,12 +109,18 @@ impl Places {
         })?;
         let mut credentials = CredentialFiles::of_user();
         if let Some(keychain) = &settings.keychain.value {
+            // The usual file may be missing; one that was named by hand was meant to be there.
+            if !keychain.exists() {
+                let (origin, shown) = (&settings.keychain.origin, keychain.display());
+                return Err(Error::Usage(format!("{origin}: the keychain {shown} does not exist")));
+            }
             credentials.keychain = Some(keychain.clone());
         }
         let transport = TransportOptions {
             offline: settings.offline.value.unwrap_or(false),
             ca_certs: settings.ca_cert.value.iter().cloned().collect(),
             stall: self.stall_timeout,
+            patient: false,
             credentials,
             s3_endpoint: settings.s3_endpoint.value.clone(),
             s3_region: settings.s3_region.value.as_ref().map(|region| region.as_str().to_owned()),

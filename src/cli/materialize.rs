@@ -175,6 +175,7 @@ fn document(report: &MaterializeReport) -> Value {
         "retries": report.retries,
         "failures": report.failures.iter().map(failure_document).collect::<Vec<_>>(),
         "findings": report.findings.iter().map(finding_document).collect::<Vec<_>>(),
+        "notes": report.notes,
     })
 }
 

@@ -154,9 +154,14 @@ impl Progress for Bar {
         self.tick();
     }
 
-    fn retried(&self, lost: u64) {
+    fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(lost.min(self.bytes.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.tick();
+    }
+
+    fn lost(&self, bytes: u64) {
+        let less = |known: u64| Some(known.saturating_sub(bytes));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         self.drawn.set_position(self.bytes.load(Ordering::Relaxed));
         self.tick();
     }

@@ -22,7 +22,8 @@ use crate::bag::{
     check_oxum, verify_unknown, with_pool,
 };
 use crate::cache::{
-    BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, Trust, stamp, sync_file_system,
+    BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, Trust, is_forbidden, stamp,
+    sync_file_system,
 };
 use crate::transport::{Transport, TransportOptions};
 
@@ -153,12 +154,15 @@ impl Fetch<'_> {
         let lease = self.cache().and_then(|cache| {
             cache.lease(missing().filter_map(|index| list.get(index).name().copied())).ok()
         });
+        // The engine tells the server's silence from that of its own limit.
+        let patient = self.options.limit_rate.is_some_and(|rate| rate > 0);
+        let transport = TransportOptions { patient, ..self.options.transport.clone() };
         let options = EngineOptions {
             connections: self.options.connections,
             limit_rate: self.options.limit_rate,
             stall: self.options.transport.stall,
             mirrors: self.mirrors,
-            transport: &|| Transport::new(&self.options.transport),
+            transport: &|| Transport::new(&transport),
             beat: &|| {
                 lease.as_ref().map(Lease::beat);
             },
@@ -345,6 +349,7 @@ impl Work<'_> {
     ) -> Result<(), MaterializeError> {
         let owner = Owner::new();
         let keep = self.cache().filter(|cache| self.keeps(cache));
+        let keep = keep.map(|cache| self.writable(cache, report)).transpose()?.flatten();
         let own = self.root.join(".dbag-work.partial");
         let folder = match keep {
             Some(cache) => cache.work_folder()?,
@@ -367,6 +372,24 @@ impl Work<'_> {
     fn keeps(&self, cache: &Cache) -> bool {
         let always = self.options.cache.as_ref().is_some_and(|used| used.always);
         always || on_one_file_system(cache.root(), self.root)
+    }
+
+    /// The cache, if this user may write to it. If not, what it has is used, and nothing is kept in it.
+    fn writable<'c>(
+        &self,
+        cache: &'c Cache,
+        report: &mut MaterializeReport,
+    ) -> Result<Option<&'c Cache>, MaterializeError> {
+        match cache.check_writable() {
+            Ok(()) => Ok(Some(cache)),
+            Err(error) if is_forbidden(&error) => {
+                let note = format!("nothing is kept in the cache, which can't be written to: {error}");
+                self.progress.note(&note);
+                report.notes.push(note);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Notes for later runs and for `dbag ls` what the bag is. None of it is needed.
@@ -424,6 +447,7 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
     report.present_files += outcome.present;
     report.retries = outcome.retries;
     report.failed_files = outcome.failed;
+    report.notes.extend(outcome.notes.iter().cloned());
     report.failures = outcome.failures.values().cloned().collect();
 }
 

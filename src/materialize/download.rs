@@ -62,7 +62,7 @@ async fn fetch(
         if attempt >= ATTEMPTS {
             return Err(error.into());
         }
-        progress.retried(0);
+        progress.retried();
         let wait = error.retry_after.unwrap_or(Duration::from_millis(200 << attempt));
         tokio::time::sleep(wait.min(Duration::from_mins(1))).await;
     }

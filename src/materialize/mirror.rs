@@ -1,16 +1,18 @@
 //! Other places that have a bag's files: a mirror, or a folder that someone copied by hand.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::MaterializeError;
 use super::list::{Wanted, WantedList};
 use crate::bag::Algorithm;
 use crate::cache::ObjectStore;
-use crate::transport::redacted_text;
+use crate::transport::{redacted, redacted_text};
 
 /// A place to look at before those that `fetch.txt` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +30,26 @@ impl FromStr for Mirror {
         if !text.contains("://") {
             return Ok(Self::Folder(PathBuf::from(text)));
         }
-        let mut url = Url::parse(text).map_err(|_| MaterializeError::BadUrl(redacted_text(text)))?;
-        if let ("file", Ok(folder)) = (url.scheme(), url.to_file_path()) {
-            return Ok(Self::Folder(folder));
+        let bad = || MaterializeError::BadUrl(redacted_text(text));
+        let mut url = Url::parse(text).map_err(|_| bad())?;
+        match url.scheme() {
+            "file" => return url.to_file_path().map(Self::Folder).map_err(|()| bad()),
+            "http" | "https" | "s3" => {}
+            scheme => return Err(MaterializeError::Scheme(scheme.to_owned())),
         }
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
         Ok(Self::Url(url))
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.display().fmt(f),
+            Self::Url(url) => f.write_str(&redacted(url)),
+        }
     }
 }
 
@@ -70,11 +84,61 @@ impl<'n> Names<'n> {
     }
 }
 
+/// A mirror that lacks so many files in a row, under whatever name, is not asked any more.
+const ENOUGH: u32 = 24;
+
+/// A mirror that lacks so many names in a row is asked for a few files at a time until it has one: hundreds of files
+/// may be wanted at once.
+const DOUBT: u32 = 24;
+/// So many.
+const FEW: usize = 4;
+
 /// The mirrors of a run.
 pub(super) struct Mirrors<'m> {
     mirrors: &'m [Mirror],
-    /// For each, the way that was right last: the next file is probably named in the same way.
-    ways: Vec<AtomicUsize>,
+    /// What is known of each.
+    known: Vec<Known>,
+}
+
+struct Known {
+    /// The way that was right last: the next file is probably named in the same way.
+    way: AtomicUsize,
+    /// Files in a row that it did not have.
+    misses: AtomicU32,
+    /// Names in a row that it did not have; as good as many before the first that it has.
+    lacks: AtomicU32,
+    /// Whose turn it is, while it is in doubt.
+    turns: Semaphore,
+    /// It was told that something is wrong there.
+    told: AtomicBool,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            way: AtomicUsize::new(0),
+            misses: AtomicU32::new(0),
+            lacks: AtomicU32::new(DOUBT),
+            turns: Semaphore::new(FEW),
+            told: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A place where a mirror may have a file.
+pub(super) struct MirrorPlace {
+    pub(super) mirror: usize,
+    way: usize,
+    pub(super) url: Url,
+}
+
+/// Where the mirrors may have a file.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// In the order of trying. Of a folder only what is there.
+    pub(super) places: Vec<MirrorPlace>,
+    /// What a folder has in its place, by mirror: why it can't be the file.
+    pub(super) wrong: Vec<(usize, String)>,
 }
 
 impl<'m> Mirrors<'m> {
@@ -86,63 +150,107 @@ impl<'m> Mirrors<'m> {
                 return Err(MaterializeError::NoMirror(folder.clone()));
             }
         }
-        Ok(Self { mirrors, ways: mirrors.iter().map(|_| AtomicUsize::new(0)).collect() })
+        Ok(Self { mirrors, known: mirrors.iter().map(|_| Known::new()).collect() })
     }
 
-    /// Where the mirrors may have a file, in the order of trying. Of a folder only what is there.
-    pub(super) fn urls(&self, list: &WantedList<'_>, index: usize) -> Vec<Url> {
+    /// Looks where the mirrors may have a file; nothing is asked of a server.
+    pub(super) fn look(&self, list: &WantedList<'_>, index: usize) -> Looked {
+        let mut looked = Looked::default();
         if self.mirrors.is_empty() {
-            return Vec::new();
+            return looked;
         }
         let wanted = list.get(index);
         let names = Names::of(list, &wanted);
-        let mut urls = Vec::new();
-        for (mirror, way) in self.mirrors.iter().zip(&self.ways) {
-            let first = way.load(Ordering::Relaxed);
-            let ways = (first..WAYS.len()).chain(0..first);
-            let places = ways.filter_map(|at| Some((at, WAYS[at](&names)?)));
-            match mirror {
-                Mirror::Folder(folder) => {
-                    let found = places.filter_map(|(at, name)| Some((at, file_url(folder, &name, &wanted)?)));
-                    for (at, url) in found {
-                        if urls.is_empty() {
-                            way.store(at, Ordering::Relaxed);
-                        }
-                        urls.push(url);
+        for (mirror, at) in self.mirrors.iter().zip(0..) {
+            let first = self.known[at].way.load(Ordering::Relaxed);
+            for way in (first..WAYS.len()).chain(0..first) {
+                let Some(name) = WAYS[way](&names) else { continue };
+                let found = match mirror {
+                    Mirror::Folder(folder) => file_url(folder, &name, &wanted),
+                    Mirror::Url(base) => Ok(below(base, &name)),
+                };
+                match found {
+                    Ok(Some(url)) if looked.places.iter().all(|place| place.url != url) => {
+                        looked.places.push(MirrorPlace { mirror: at, way, url });
                     }
+                    Ok(_) => {}
+                    Err(reason) => looked.wrong.push((at, reason)),
                 }
-                Mirror::Url(base) => urls.extend(places.filter_map(|(_, name)| below(base, &name))),
             }
         }
-        urls.dedup();
-        urls
+        looked
     }
 
-    /// Notes which of a mirror's ways was right.
-    pub(super) fn found(&self, list: &WantedList<'_>, index: usize, url: &Url) {
-        if self.mirrors.is_empty() {
-            return;
-        }
-        let wanted = list.get(index);
-        let names = Names::of(list, &wanted);
-        for (mirror, way) in self.mirrors.iter().zip(&self.ways) {
-            let Mirror::Url(base) = mirror else { continue };
-            let is_it =
-                |at: &usize| WAYS[*at](&names).and_then(|name| below(base, &name)).as_ref() == Some(url);
-            if let Some(at) = (0..WAYS.len()).find(is_it) {
-                way.store(at, Ordering::Relaxed);
-            }
-        }
+    /// A mirror's name for people.
+    pub(super) fn name(&self, mirror: usize) -> String {
+        self.mirrors[mirror].to_string()
+    }
+
+    /// Notes that a mirror had a file, and in which way it names files.
+    pub(super) fn found(&self, place: &MirrorPlace) {
+        let known = &self.known[place.mirror];
+        known.way.store(place.way, Ordering::Relaxed);
+        known.misses.store(0, Ordering::Relaxed);
+        known.lacks.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that a mirror did not have a file under one name.
+    pub(super) fn lacked(&self, mirror: usize) {
+        let lacks = &self.known[mirror].lacks;
+        let _ = lacks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |lacks| lacks.checked_add(1));
+    }
+
+    /// Whether any number of files may be asked for at once.
+    pub(super) fn is_trusted(&self, mirror: usize) -> bool {
+        self.is_folder(mirror) || self.known[mirror].lacks.load(Ordering::Relaxed) < DOUBT
+    }
+
+    /// Waits for a turn at a mirror that is in doubt.
+    pub(super) async fn turn(&self, mirror: usize) -> Option<SemaphorePermit<'_>> {
+        self.known[mirror].turns.acquire().await.ok()
+    }
+
+    fn is_folder(&self, mirror: usize) -> bool {
+        matches!(self.mirrors[mirror], Mirror::Folder(_))
+    }
+
+    /// Notes that a mirror did not have a file, or what is as bad as so many; whether it is given up with that.
+    pub(super) fn missed(&self, mirror: usize, files: u32) -> bool {
+        let before = self.known[mirror].misses.fetch_add(files, Ordering::Relaxed);
+        before < ENOUGH && before + files >= ENOUGH && !self.is_folder(mirror)
+    }
+
+    /// Whether a mirror is asked no more. A folder always is, for that costs little.
+    pub(super) fn is_given_up(&self, mirror: usize) -> bool {
+        !self.is_folder(mirror) && self.known[mirror].misses.load(Ordering::Relaxed) >= ENOUGH
+    }
+
+    /// Whether it is the first time that something is wrong with a mirror.
+    pub(super) fn is_news(&self, mirror: usize) -> bool {
+        !self.known[mirror].told.swap(true, Ordering::Relaxed)
     }
 }
 
-/// The file of that name in a folder, if it is there and may be the one.
-fn file_url(folder: &Path, name: &str, wanted: &Wanted<'_>) -> Option<Url> {
+/// The file of that name in a folder, links followed: whoever named the folder trusts it. An error says why what is
+/// there can't be the file.
+fn file_url(folder: &Path, name: &str, wanted: &Wanted<'_>) -> Result<Option<Url>, String> {
     let path = folder.join(name);
-    let metadata = fs_err::metadata(&path).ok()?;
-    let may_be = metadata.is_file() && wanted.length.is_none_or(|length| length == metadata.len());
-    may_be.then_some(())?;
-    Url::from_file_path(fs_err::canonicalize(path).ok()?).ok()
+    let Ok(metadata) = fs_err::metadata(&path) else {
+        let is_link = fs_err::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+        return if is_link { Err("it is a link that leads nowhere".into()) } else { Ok(None) };
+    };
+    if metadata.is_dir() {
+        return Ok(None);
+    }
+    if !metadata.is_file() {
+        return Err("it is no regular file".into());
+    }
+    match wanted.length {
+        Some(length) if length != metadata.len() => {
+            Err(format!("it has {} bytes, fetch.txt says {length}", metadata.len()))
+        }
+        _ => Ok(fs_err::canonicalize(path).ok().and_then(|path| Url::from_file_path(path).ok())),
+    }
 }
 
 /// A URL with a path put after it; each part is encoded by itself.

@@ -41,6 +41,8 @@ pub enum MaterializeError {
     OtherBag(PathBuf),
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),
+    #[error("dbag can't fetch {0}: URLs")]
+    Scheme(String),
     #[error("{0} is not a folder to take files from")]
     NoMirror(PathBuf),
     #[error("no file of fetch.txt is chosen by {asked}{known}")]

@@ -26,19 +26,42 @@ pub(super) fn open(
     transport: &TransportOptions,
     progress: &dyn Progress,
 ) -> Result<Opened, MaterializeError> {
-    let is_remote = ["http://", "https://", "s3://"].iter().any(|scheme| from.starts_with(scheme));
-    if !is_remote {
-        let path = PathBuf::from(from);
-        let bag = Bag::open_for(&path, Level::Full, limits, progress)?;
-        return Ok(Opened { bag, path, downloaded: None });
-    }
-    let url = Url::parse(from).map_err(|_| MaterializeError::BadUrl(redacted_text(from)))?;
+    let url = match named(from)? {
+        Named::Remote(url) => url,
+        Named::Here(path) => {
+            let bag = Bag::open_for(&path, Level::Full, limits, progress)?;
+            return Ok(Opened { bag, path, downloaded: None });
+        }
+    };
     let beside = to.map_or_else(|| PathBuf::from(file_name(&url)), Path::to_owned);
     let downloaded = download(&url, &beside, &Transport::new(transport)?, progress)?;
     // What was downloaded is known by its URL, not by where it lies for a moment.
     let bag = Bag::open_for(&downloaded.path, Level::Full, limits, progress)
         .map_err(|error| error.at(Path::new(&redacted_text(from))))?;
     Ok(Opened { bag, path: downloaded.path.clone(), downloaded: Some(downloaded) })
+}
+
+/// What a bag's name is.
+enum Named {
+    /// A path, which a `file:` URL is too.
+    Here(PathBuf),
+    /// The URL of an archive to download.
+    Remote(Url),
+}
+
+fn named(from: &str) -> Result<Named, MaterializeError> {
+    let path = PathBuf::from(from);
+    let bad = || MaterializeError::BadUrl(redacted_text(from));
+    match from.split_once("://").map(|(scheme, _)| scheme) {
+        Some("http" | "https" | "s3") => Url::parse(from).map(Named::Remote).map_err(|_| bad()),
+        None => Ok(Named::Here(path)),
+        Some(_) if path.exists() => Ok(Named::Here(path)),
+        Some("file") => {
+            let path = Url::parse(from).ok().and_then(|url| url.to_file_path().ok());
+            path.map(Named::Here).ok_or_else(bad)
+        }
+        Some(scheme) => Err(MaterializeError::Scheme(scheme.to_owned())),
+    }
 }
 
 /// A bag's name for people: a URL without its secrets, a path as it is.

@@ -57,7 +57,7 @@ pub(super) fn pack(
     report.findings = findings.into_iter().filter(|finding| !is_error(&finding)).collect();
     let owner = Owner::new();
     let claims = Claims::at(&folder, &owner)?;
-    let Some(claim) = claims.take(CLAIM)? else {
+    let Some(claim) = claims.take_alone(CLAIM)? else {
         return Err(MaterializeError::Busy(out.to_owned()));
     };
     let own = bag.files().filter(is_right).collect();

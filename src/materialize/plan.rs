@@ -279,7 +279,7 @@ impl<'f, 'b> Filler<'f, 'b> {
     fn remote(&mut self, index: usize, length: Option<u64>, path: BagPath) {
         self.plan.fetch.add(length);
         self.plan.unknown_lengths += u64::from(length.is_none());
-        let mirror = self.mirrors.urls(self.list, index).into_iter().next();
+        let mirror = self.mirrors.look(self.list, index).places.into_iter().next().map(|place| place.url);
         let mut listed = self.list.urls(index).filter_map(|text| Url::parse(&text).ok());
         let is_readable = |url: &Url| READABLE.contains(&url.scheme());
         match mirror.or_else(|| listed.find(is_readable)) {

@@ -35,6 +35,8 @@ pub struct MaterializeReport {
     pub failures: Vec<Failure>,
     /// What else is wrong with the bag, warnings too.
     pub findings: Vec<Finding>,
+    /// What else the user should know, and was told: a cache that can't be written to, a mirror that is not there.
+    pub notes: Vec<String>,
     /// No network was to be used.
     pub offline: bool,
     /// Only what is there was checked.

@@ -42,14 +42,19 @@ impl SettingsFile {
                 ("settings", _) => {
                     return Err(syntax(place(path, line), "settings must be a table: [settings]"));
                 }
-                // Other tables are for others; a setting outside its table would be passed over in silence.
+                // What is outside the table would be passed over in silence, and so would a misspelt table.
                 (name, value)
                     if !value.is_table() && Settings::DESCRIBED.iter().any(|known| known.key == name) =>
                 {
                     let reason = format!("{name} must stand below the line [settings]");
                     return Err(syntax(place(path, line), &reason));
                 }
-                _ => {}
+                (name, _) => {
+                    let name: String = name.chars().take(60).collect();
+                    let reason =
+                        format!("{name} is nothing that dbag knows; settings stand below [settings]");
+                    return Err(syntax(place(path, line), &reason));
+                }
             }
         }
         Ok(file)
@@ -78,13 +83,14 @@ impl SettingsFile {
         &self.path
     }
 
-    /// A setting's value, if the file has it. Relative paths are those of the file's folder.
-    pub(super) fn get<T: Parse>(&self, key: &str) -> Result<Option<T>, SettingsError> {
+    /// A setting's value, if the file has it. Relative paths are those of the file's folder, and `~` is `home`.
+    pub(super) fn get<T: Parse>(&self, key: &str, home: Option<&Path>) -> Result<Option<T>, SettingsError> {
         let Some((_, given, line)) = self.values.iter().find(|(name, ..)| *name == key) else {
             return Ok(None);
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        T::parse(given).map(|value| Some(value.below(folder))).map_err(|reason| SettingsError::BadValue {
+        let value = T::parse(given).and_then(|value| value.at_home(home));
+        value.map(|value| Some(value.below(folder))).map_err(|reason| SettingsError::BadValue {
             place: place(&self.path, *line),
             key: key.to_owned(),
             reason,

@@ -129,6 +129,8 @@ macro_rules! settings {
                 here: &Path,
             ) -> Result<Self, SettingsError> {
                 let sources = Loader::new(environment, here)?;
+                // What is wrong is told, also where something stronger hides it.
+                $(sources.check::<$type>($key)?;)+
                 Ok(Self { $($field: {
                     let default: fn(&Loader<'_>) -> Option<$type> = $default;
                     sources.choose(flags.$field, $key, $variable, default)?
@@ -170,7 +172,9 @@ impl Settings {
 /// The user's cache folder where no setting names one; `None` for a user without a home.
 pub(crate) fn default_cache(environment: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The specification of these variables says that a relative one is to be ignored.
     folder("XDG_CACHE_HOME")
+        .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join("dbag"))
         .or_else(|| Some(folder("LOCALAPPDATA").filter(|_| cfg!(windows))?.join("dbag").join("cache")))
         .or_else(|| Some(folder("HOME")?.join(".cache").join("dbag")))
@@ -180,6 +184,7 @@ pub(crate) fn default_cache(environment: &dyn Fn(&str) -> Option<OsString>) -> O
 fn user_file(environment: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     folder("XDG_CONFIG_HOME")
+        .filter(|folder| folder.is_absolute())
         .or_else(|| folder("APPDATA").filter(|_| cfg!(windows)))
         .or_else(|| Some(folder("HOME")?.join(".config")))
         .map(|folder| folder.join("dbag").join("config.toml"))
@@ -208,6 +213,16 @@ impl<'e> Loader<'e> {
         Ok(Self { environment, here, files })
     }
 
+    fn home(&self) -> Option<PathBuf> {
+        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        (self.environment)(name).filter(|home| !home.is_empty()).map(PathBuf::from)
+    }
+
+    /// Whether what the files say of a setting makes sense.
+    fn check<T: Parse>(&self, key: &str) -> Result<(), SettingsError> {
+        self.files.iter().try_for_each(|file| file.get::<T>(key, self.home().as_deref()).map(drop))
+    }
+
     fn choose<T: Parse>(
         &self,
         flag: Option<T>,
@@ -219,7 +234,8 @@ impl<'e> Loader<'e> {
             return Ok(Setting { value: Some(value.below(&self.here)), origin: Origin::Flag(key) });
         }
         if let Some(text) = (self.environment)(variable).filter(|text| !text.is_empty()) {
-            let value = T::parse(&Given::Text(text)).map_err(|reason| SettingsError::BadValue {
+            let value = T::parse(&Given::Word(text)).and_then(|value| value.at_home(self.home().as_deref()));
+            let value = value.map_err(|reason| SettingsError::BadValue {
                 place: "the environment".to_owned(),
                 key: variable.to_owned(),
                 reason,
@@ -230,7 +246,7 @@ impl<'e> Loader<'e> {
             });
         }
         for file in &self.files {
-            if let Some(value) = file.get(key)? {
+            if let Some(value) = file.get(key, self.home().as_deref())? {
                 return Ok(Setting { value: Some(value), origin: Origin::File(file.path().to_owned()) });
             }
         }

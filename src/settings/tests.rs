@@ -67,7 +67,7 @@ fn each_source_wins_over_those_after_it() {
     let case = Case::new().user("[settings]\nconnections = 2\nlimit-rate = \"1MB\"\n");
     assert_eq!(case.load().connections.value, Some(2));
     assert_eq!(case.load().connections.origin, Origin::File(case.path("home/.config/dbag/config.toml")));
-    let case = case.project("[settings]\nconnections = 3\n[datasets]\nretina = \"^1.2\"\n");
+    let case = case.project("[settings]\nconnections = 3\n");
     assert_eq!(case.load().connections.value, Some(3));
     assert_eq!(case.load().connections.origin, Origin::File(case.path("project/dbag.toml")));
     assert_eq!(case.load().limit_rate.value, Some(1_000_000));
@@ -125,6 +125,11 @@ fn what_is_wrong_is_told_with_its_file_and_line() {
         ("[settings]\nconnection = 4\n", "line 2: connection is no setting; the settings are cache, offline"),
         ("cache = \"x\"\n", "line 1: cache must stand below the line [settings]"),
         ("settings = 1\n", "settings must be a table"),
+        ("\n[setings]\ncache = \"x\"\n", "line 2: setings is nothing that dbag knows; settings stand below"),
+        ("[settings]\noffline = \"yes\"\n", "line 2: offline must be true or false, and is \"yes\""),
+        ("[settings]\nconnections = \"5\"\n", "connections must be a number from 1 to 256, and is \"5\""),
+        ("[settings]\ncache = \"$SCRATCH/x\"\n", "cache begins with $SCRATCH, which dbag does not look up"),
+        ("[settings]\nca-cert = \"~lab/x\"\n", "ca-cert begins with ~lab, which dbag does not look up"),
         ("[settings]\ncache = \n", "line 2: "),
         ("[settings]\ns3-region = \"x.evil.example/\"\n", "s3-region must be a region's name"),
         ("[settings]\ns3-endpoint = \"https://me:secret@x\"\n", "s3-endpoint must be an http or https URL"),
@@ -157,4 +162,28 @@ fn a_file_that_is_no_text_is_refused() {
     assert!(case.error().contains("it is not UTF-8"));
     fs_err::write(case.path("project/dbag.toml"), vec![b' '; (1 << 20) + 1]).unwrap();
     assert!(case.error().contains("too long"));
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_also_where_something_stronger_hides_it() {
+    let case = Case::new().user("[settings]\noffline = \"yes\"\n").project("[settings]\noffline = true\n");
+    let error = case.variable("DBAG_OFFLINE", "yes").error();
+    assert!(error.contains("config.toml, line 2: offline must be true or false"), "{error}");
+}
+
+#[test]
+fn a_path_may_begin_at_home_and_a_relative_folder_of_the_system_is_none() {
+    let case = Case::new().user("[settings]\ncache = \"~/lab/cache\"\nca-cert = \"a/~/b\"\n");
+    let settings = case.load();
+    assert_eq!(settings.cache.value, Some(case.path("home/lab/cache")));
+    assert_eq!(settings.ca_cert.value, Some(case.path("home/.config/dbag/a/~/b")));
+    let case = case.variable("DBAG_CACHE", "~");
+    assert_eq!(case.load().cache.value, Some(case.path("home")));
+    let case = Case::new().variable("XDG_CACHE_HOME", "caches").variable("XDG_CONFIG_HOME", "configuration");
+    let case = case.user("[settings]\nconnections = 7\n");
+    let settings = case.load();
+    assert_eq!(
+        (settings.cache.value, settings.connections.value),
+        (Some(case.path("home/.cache/dbag")), Some(7))
+    );
 }

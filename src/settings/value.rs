@@ -11,6 +11,8 @@ use super::quantity::parse_size;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Given {
     Text(OsString),
+    /// A text that stands for any type: environment variables know no other.
+    Word(OsString),
     Number(i64),
     Truth(bool),
     /// Something that no setting is: its name in TOML.
@@ -72,6 +74,11 @@ impl Region {
 pub(super) trait Parse: Sized {
     fn parse(given: &Given) -> Result<Self, String>;
 
+    /// The value, where a path that begins with `~` is below this folder.
+    fn at_home(self, _home: Option<&Path>) -> Result<Self, String> {
+        Ok(self)
+    }
+
     /// The value, where relative paths are those of this folder.
     fn below(self, _folder: &Path) -> Self {
         self
@@ -81,14 +88,14 @@ pub(super) trait Parse: Sized {
 impl Given {
     fn text(&self, wanted: &str) -> Result<&str, String> {
         match self {
-            Self::Text(text) => text.to_str().ok_or_else(|| "is not UTF-8".to_owned()),
+            Self::Text(text) | Self::Word(text) => text.to_str().ok_or_else(|| "is not UTF-8".to_owned()),
             _ => Err(self.unwanted(wanted)),
         }
     }
 
     fn unwanted(&self, wanted: &str) -> String {
         let found = match self {
-            Self::Text(text) => format!("{:?}", text.to_string_lossy()),
+            Self::Text(text) | Self::Word(text) => format!("{:?}", text.to_string_lossy()),
             Self::Number(number) => number.to_string(),
             Self::Truth(truth) => truth.to_string(),
             Self::Other(name) => format!("of type {name}"),
@@ -100,8 +107,22 @@ impl Given {
 impl Parse for PathBuf {
     fn parse(given: &Given) -> Result<Self, String> {
         match given {
-            Given::Text(text) if !text.is_empty() => Ok(Self::from(text)),
+            Given::Text(text) | Given::Word(text) if !text.is_empty() => Ok(Self::from(text)),
             _ => Err(given.unwanted("a path")),
+        }
+    }
+
+    fn at_home(self, home: Option<&Path>) -> Result<Self, String> {
+        let Some(first) = self.iter().next().and_then(|first| first.to_str()) else { return Ok(self) };
+        match first {
+            "~" => {
+                let home = home.ok_or("begins with ~, and HOME is not set")?;
+                Ok(home.join(self.strip_prefix("~").unwrap_or(&self)))
+            }
+            _ if first.starts_with('~') || first.starts_with('$') => Err(format!(
+                "begins with {first}, which dbag does not look up: write it out, or begin with ~/"
+            )),
+            _ => Ok(self),
         }
     }
 
@@ -115,7 +136,7 @@ impl Parse for bool {
     fn parse(given: &Given) -> Result<Self, String> {
         let word = match given {
             Given::Truth(truth) => return Ok(*truth),
-            Given::Text(text) => text.to_string_lossy().to_ascii_lowercase(),
+            Given::Word(text) => text.to_string_lossy().to_ascii_lowercase(),
             _ => String::new(),
         };
         match word.as_str() {
@@ -130,7 +151,7 @@ impl Parse for u16 {
     fn parse(given: &Given) -> Result<Self, String> {
         let number = match given {
             Given::Number(number) => Self::try_from(*number).ok(),
-            Given::Text(text) => text.to_str().and_then(|text| text.parse().ok()),
+            Given::Word(text) => text.to_str().and_then(|text| text.parse().ok()),
             _ => None,
         };
         let in_range = number.filter(|number| (1..=256).contains(number));

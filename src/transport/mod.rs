@@ -91,6 +91,8 @@ pub struct TransportOptions {
     pub ca_certs: Vec<PathBuf>,
     /// Give up on a connection over which nothing to speak of arrives for this long.
     pub stall: Duration,
+    /// Do not give up: the caller watches, and knows which silence is its own doing.
+    pub patient: bool,
     /// Where the user's credentials are.
     pub credentials: CredentialFiles,
     /// The server that `s3://` means, in place of Amazon's.
@@ -105,10 +107,21 @@ impl Default for TransportOptions {
             offline: false,
             ca_certs: Vec::new(),
             stall: Duration::from_secs(30),
+            patient: false,
             credentials: CredentialFiles::of_user(),
             s3_endpoint: None,
             s3_region: None,
         }
+    }
+}
+
+/// What is waited for where nobody is to give up.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
+
+impl TransportOptions {
+    /// How long a connection that was made may be silent.
+    fn silence(&self) -> Duration {
+        if self.patient { FOR_EVER } else { self.stall }
     }
 }
 
@@ -166,7 +179,7 @@ fn s3_source(
         endpoint: options.s3_endpoint.as_ref().map(ToString::to_string),
         region: options.s3_region.clone(),
         ca_certs: certificates.iter().map(|(_, text)| text.clone()).collect(),
-        stall: options.stall,
+        stall: options.silence(),
         ..s3::S3Settings::default()
     };
     let shown = |secret: Option<&credentials::Secret>| secret.map(|secret| secret.expose().to_owned());

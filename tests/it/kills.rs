@@ -200,6 +200,27 @@ fn sixteen_runs_share_a_cache() {
     sixteen(&Remote::of(40, 5000, 20 * MIB), |index| format!("out{index}"));
 }
 
+/// The first to end takes the folder of work under way away, and the others make it again.
+#[test]
+fn runs_without_a_cache_share_a_destination() {
+    let remote = Remote::of(150, 50, 10);
+    let files = remote.clone();
+    let server = Server::with(move |request| files.reply(&request.path));
+    let sandbox = Sandbox::new();
+    for round in 0..6 {
+        let bag = sandbox.path(&format!("bag{round}"));
+        remote.bag(&server.url()).write(&bag);
+        let run = || spawn(&mut sandbox.command(&["materialize", bag.to_str().unwrap(), "--no-cache"]));
+        let children: Vec<Child> = (0..4).map(|_| run()).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        remote.assert_complete(&bag);
+        assert_eq!(tree(&bag).len(), 151 + 3, "something was left behind");
+    }
+}
+
 #[test]
 fn what_a_killed_run_had_begun_is_taken_over_by_the_others() {
     let remote = Remote::of(20, 5000, 20 * MIB);
@@ -256,6 +277,7 @@ fn a_disk_that_is_full_or_broken_is_named_and_the_next_run_goes_on() {
         assert_eq!(output.code, 3, "{fault:?}: {output:#?}");
         let line = output.stderr.lines().find(|line| line.starts_with("error: ") && line.contains(text));
         let line = line.unwrap_or_else(|| panic!("{fault:?}: {output:#?}"));
+        assert_eq!(output.stderr.contains("hint: make room"), text.starts_with("No space"), "{output:#?}");
         // Relative to where dbag ran, or not.
         assert!(line.contains("bag/") || line.contains("cache/"), "{fault:?}: {line}");
         remote.assert_right(&bag);

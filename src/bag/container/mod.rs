@@ -114,7 +114,9 @@ pub fn open_container(path: &Path, limits: &Limits) -> Result<Box<dyn Container>
         return Err(BagError::Remote);
     }
     match fs_err::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BagError::NotFound(path.to_owned())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(BagError::NotFound(path.to_owned()))
+        }
         Err(error) => Err(error.into()),
         Ok(metadata) if metadata.is_dir() => Ok(Box::new(Folder::open(path)?)),
         Ok(metadata) if metadata.is_file() => open_archive(path, limits),

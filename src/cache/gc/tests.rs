@@ -231,3 +231,18 @@ fn collections_and_finds_at_once_never_hand_out_wrong_bytes() {
     });
     assert!(!case.cache.root().join(ASIDE).exists(), "nothing was held for damaged");
 }
+
+#[test]
+fn a_pin_whose_list_is_gone_stops_everything_and_can_be_ended() {
+    let case = Case::new();
+    let object = case.add_later(b"aaa");
+    case.cache.pin(None, Path::new("/data/bag"), digests(b"aaa").into_iter().take(1)).unwrap();
+    let list = digest_lists(&case.cache.root().join(PINS)).unwrap().remove(0);
+    fs_err::remove_file(&list).unwrap();
+    let options = GcOptions { now: SystemTime::now() + DAY, ..max(0) };
+    let error = case.cache.gc(&options, &NoProgress).unwrap_err();
+    assert!(matches!(&error, CacheError::BadPin { .. }) && error.to_string().contains(".txt"), "{error}");
+    assert!(object.path.exists());
+    case.cache.unpin("/data/bag").unwrap();
+    assert_eq!(case.cache.gc(&options, &NoProgress).unwrap().removed, 1);
+}

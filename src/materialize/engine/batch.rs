@@ -16,6 +16,8 @@ const FILES: usize = 64;
 const BYTES: u64 = 64 << 20;
 /// How long to wait before looking again at what others have claimed.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Who waits for longer than this with nothing else to do says so.
+const SAY: Duration = Duration::from_secs(5);
 
 /// A piece of work that is claimed.
 pub(super) struct Batch {
@@ -37,6 +39,10 @@ pub(super) struct Batches {
     left: VecDeque<Range<usize>>,
     /// Those that others have, and when they were looked at.
     others: VecDeque<(Range<usize>, Instant)>,
+    /// Since when there is nothing to do but to wait.
+    idle: Option<Instant>,
+    /// Whom it was said last to be waiting for.
+    told: Option<String>,
 }
 
 impl Batches {
@@ -55,7 +61,7 @@ impl Batches {
             open |= !is_done(index);
         }
         push(&mut left, start..list.len(), open);
-        Self { left, others: VecDeque::new() }
+        Self { left, others: VecDeque::new(), idle: None, told: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,6 +85,25 @@ impl Batches {
             }
         }
         Ok(if self.others.is_empty() { Next::End } else { Next::Wait })
+    }
+
+    /// Notes that there is something to do.
+    pub(super) fn busy(&mut self) {
+        self.idle = None;
+    }
+
+    /// Notes that there is nothing to do but to wait; for whom, when that has lasted and was not said yet.
+    pub(super) fn waits_for(&mut self, list: &WantedList<'_>, claims: &Claims) -> Option<String> {
+        if self.idle.get_or_insert_with(Instant::now).elapsed() < SAY {
+            return None;
+        }
+        let (indices, _) = self.others.front()?;
+        let holder = claims.holder(&name(list, indices))?;
+        if self.told.as_ref() == Some(&holder) {
+            return None;
+        }
+        self.told = Some(holder.clone());
+        Some(holder)
     }
 
     /// Another process is at the same work: goes on somewhere else in it, so that the two don't meet again soon.

@@ -1,23 +1,23 @@
 //! One file: place after place, and each place again and again while that may help.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use url::Url;
 
-use super::limit::Pace;
+use super::hosts::{Admission, Probe};
 use super::small::Partly;
 use super::{Engine, FAILURES, SMALL};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
-use crate::transport::{Body, Chunks, Remote, TransportError, TransportErrorKind, redacted, redacted_text};
+use crate::transport::{Remote, TransportError, TransportErrorKind, redacted};
 
 /// Times that one file is asked for at one place, without anything new coming, before it counts as failed there.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 /// So many new octets make a try a good one, though it broke off: a server that drips is not asked for ever.
 pub(super) const NEWS: u64 = 64 << 10;
 /// The first wait between tries; each later one is twice as long, give or take a half.
@@ -30,6 +30,10 @@ pub(super) struct Errand<'t, 'e> {
     pub(super) wanted: &'t Wanted<'e>,
     pub(super) url: &'t Url,
     pub(super) remote: Arc<dyn Remote>,
+    /// This try is the one at a doubtful server.
+    pub(super) is_probe: Cell<bool>,
+    /// Octets of the file that were told to be there.
+    pub(super) told: Cell<u64>,
 }
 
 /// Why one try failed.
@@ -42,13 +46,20 @@ pub(super) enum Miss {
     /// What came is not what the bag lists.
     Wrong(Code, String),
     Disk(io::Error),
+    /// The server is not to be asked now: nothing was tried.
+    Later,
+    /// What was under way was taken away, or the cache was.
+    Gone(String),
     /// The work is to stop.
     Stop,
 }
 
 /// How a file ended.
-enum End {
+pub(super) enum End {
+    /// It could not be had.
     Failed(Failure),
+    /// It is not at this place.
+    Missing(Failure),
     Stopped,
 }
 
@@ -65,7 +76,7 @@ impl<'e> Engine<'e> {
                 self.progress.file();
             }
             Err(End::Stopped) => {}
-            Err(End::Failed(failure)) => {
+            Err(End::Failed(failure) | End::Missing(failure)) => {
                 let mut outcome = self.lock();
                 outcome.failed += 1;
                 if outcome.failures.len() < FAILURES {
@@ -75,44 +86,45 @@ impl<'e> Engine<'e> {
         }
     }
 
-    async fn fetch(&self, wanted: &Wanted<'e>) -> Result<u64, End> {
-        let mut last = failure(wanted.file, String::new(), "fetch.txt gives no URL".into(), None);
-        let mirrors = self.options.mirrors.urls(self.list, wanted.index).into_iter().map(Ok);
-        let mut partly = Partly::default();
-        let listed = self.list.urls(wanted.index).map(|text| Url::parse(&text).map_err(|_| text));
-        for url in mirrors.chain(listed) {
-            last = match url {
-                Err(text) => failure(wanted.file, redacted_text(&text), "it is not a URL".into(), None),
-                Ok(url) => match self.fetch_at(wanted, &url, &mut partly).await {
-                    Err(End::Failed(failure)) => failure,
-                    other => return other,
-                },
-            };
-        }
-        Err(End::Failed(last))
-    }
-
-    async fn fetch_at(&self, wanted: &Wanted<'e>, url: &Url, partly: &mut Partly<'e>) -> Result<u64, End> {
-        let fail = |reason, code| Err(End::Failed(failure(wanted.file, redacted(url), reason, code)));
+    /// Fetches a file from one place, asking there `tries` times without anything new coming.
+    pub(super) async fn fetch_at(
+        &self,
+        wanted: &Wanted<'e>,
+        url: &Url,
+        tries: u32,
+        partly: &mut Partly<'e>,
+    ) -> Result<u64, End> {
         let Some(transport) = self.transport() else { return Err(End::Stopped) };
         let remote = match transport.remote(url) {
             Ok(remote) => remote,
-            Err(error) => return fail(error.reason, None),
+            Err(error) => return Err(failed(wanted, url, error.reason, None)),
         };
-        let errand = Errand { wanted, url, remote };
+        let errand = Errand { wanted, url, remote, is_probe: Cell::new(false), told: Cell::new(0) };
+        let done = self.try_at(&errand, tries, partly).await;
+        if done.is_err() {
+            self.retell(&errand, 0);
+        }
+        done
+    }
+
+    async fn try_at(&self, errand: &Errand<'_, 'e>, tries: u32, partly: &mut Partly<'e>) -> Result<u64, End> {
+        let Errand { wanted, url, .. } = errand;
         // Octets of another place are not added to, but for those of a large file of the same state.
         partly.clear();
         let (mut attempt, mut came) = (0, partly.progress());
         loop {
-            if let Some(reason) = self.hosts.given_up(url) {
-                return fail(reason, None);
-            }
-            let miss = match self.attempt(&errand, partly).await {
+            let probe = match self.admission(url).await {
+                Ok(probe) => probe,
+                Err(reason) => return Err(failed(wanted, url, reason, None)),
+            };
+            errand.is_probe.set(probe.is_some());
+            let miss = match self.attempt(errand, partly).await {
                 Ok(length) => {
                     self.hosts.succeeded(url);
-                    self.options.mirrors.found(self.list, wanted.index, url);
+                    self.retell(errand, length);
                     return Ok(length);
                 }
+                Err(Miss::Later) => continue,
                 Err(miss) => miss,
             };
             // A try that brought something new is no failed one: a large file may take many.
@@ -120,37 +132,69 @@ impl<'e> Engine<'e> {
                 (came, attempt) = (partly.progress(), 0);
             }
             attempt += 1;
-            let (reason, code, asked) = match miss {
-                Miss::Stop => return Err(End::Stopped),
-                Miss::Disk(error) => {
-                    self.give_up(error);
-                    return Err(End::Stopped);
-                }
-                Miss::Wrong(code, reason) => return fail(reason, Some(code)),
-                Miss::Transport(error) if !error.kind.is_transient() => {
-                    if error.kind == TransportErrorKind::Denied {
-                        self.hosts.failed(url, &error.reason);
-                    }
-                    return fail(error.reason, None);
-                }
-                Miss::Transport(error) => {
-                    if error.kind == TransportErrorKind::Busy {
-                        self.governor.halve();
-                    }
-                    (error.reason, None, error.retry_after)
-                }
-                Miss::Cut(reason) => (reason, None, None),
-                Miss::Changed => {
-                    ("the file changed at the server while it was fetched".into(), None, None::<Duration>)
-                }
-            };
-            if attempt >= ATTEMPTS {
-                self.hosts.failed(url, &reason);
-                return fail(reason, code);
+            let (reason, asked) = self.missed(errand, miss, partly)?;
+            drop(probe);
+            self.retell(errand, partly.there());
+            if attempt >= tries {
+                return Err(failed(wanted, url, reason, None));
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            self.progress.retried(partly.lost());
+            self.progress.retried();
             self.pause(url, attempt, asked).await;
+        }
+    }
+
+    /// Notes why a try failed; the reason, and how long the server asked to wait, if another try may help.
+    fn missed(
+        &self,
+        errand: &Errand<'_, 'e>,
+        miss: Miss,
+        partly: &mut Partly<'e>,
+    ) -> Result<(String, Option<Duration>), End> {
+        let Errand { wanted, url, .. } = errand;
+        match miss {
+            Miss::Stop => Err(End::Stopped),
+            Miss::Disk(error) => {
+                self.give_up(error);
+                Err(End::Stopped)
+            }
+            Miss::Gone(reason) => {
+                partly.forget();
+                Ok((reason, None))
+            }
+            Miss::Wrong(code, reason) => Err(failed(wanted, url, reason, Some(code))),
+            Miss::Transport(error) if !error.kind.is_transient() => {
+                if error.kind == TransportErrorKind::Denied {
+                    self.hosts.denied(url, &error.reason);
+                }
+                let failure = failure(wanted.file, redacted(url), error.reason, None);
+                let is_missing = error.kind == TransportErrorKind::NotFound;
+                Err(if is_missing { End::Missing(failure) } else { End::Failed(failure) })
+            }
+            Miss::Transport(error) => {
+                if error.kind == TransportErrorKind::Busy {
+                    self.governor.halve();
+                }
+                self.hosts.failed(url, &error.reason, errand.is_probe.get());
+                Ok((error.reason, error.retry_after))
+            }
+            Miss::Cut(reason) => {
+                self.hosts.failed(url, &reason, errand.is_probe.get());
+                Ok((reason, None))
+            }
+            Miss::Changed => Ok(("the file changed at the server while it was fetched".into(), None)),
+            Miss::Later => Ok(("it was not asked".into(), None)),
+        }
+    }
+
+    /// Waits until the server may be asked; why it is not asked any more.
+    async fn admission(&self, url: &Url) -> Result<Option<Probe<'_>>, String> {
+        loop {
+            match self.hosts.admit(url) {
+                Admission::Now(probe) => return Ok(probe),
+                Admission::In(wait) => tokio::time::sleep(wait).await,
+                Admission::Never(reason) => return Err(reason),
+            }
         }
     }
 
@@ -164,42 +208,21 @@ impl<'e> Engine<'e> {
     }
 
     async fn attempt(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
-        tokio::time::sleep(self.hosts.wait(errand.url)).await;
         if errand.wanted.length.is_some_and(|length| length > SMALL) || partly.assembly.is_some() {
             self.large(errand, partly).await
         } else {
             self.small(errand, partly).await
         }
     }
+}
 
-    /// Asks for a body, and notes that an answer came.
-    pub(super) async fn ask(
-        &self,
-        remote: &Arc<dyn Remote>,
-        range: Option<std::ops::Range<u64>>,
-    ) -> Result<Body, Miss> {
-        let answer = remote.get(range).await;
-        self.governor.request();
-        answer.map_err(Miss::Transport)
-    }
-
-    /// The next piece of a body; `None` at its end.
-    pub(super) async fn next(
-        &self,
-        chunks: &mut Chunks,
-        pace: &mut Pace,
-        url: &Url,
-    ) -> Result<Option<bytes::Bytes>, TransportError> {
-        let since = Instant::now();
-        let Some(chunk) = chunks.next().await.transpose()? else { return Ok(None) };
-        if !pace.note(since.elapsed(), chunk.len()) {
-            let reason = "hardly anything arrives any more";
-            return Err(TransportError::new(url, TransportErrorKind::Transient, reason));
+impl Miss {
+    /// An error of the disk. A cache and files under way may be deleted at any time: that is no reason to end the work.
+    pub(super) fn disk(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy => Self::Gone(error.to_string()),
+            _ => Self::Disk(error),
         }
-        self.governor.bytes(chunk.len() as u64);
-        self.progress.bytes(chunk.len() as u64);
-        self.limiter.take(chunk.len()).await;
-        Ok(Some(chunk))
     }
 }
 
@@ -221,7 +244,11 @@ pub(super) fn too_long(expected: u64) -> Miss {
     Miss::Wrong(Code::LengthMismatch, reason)
 }
 
-fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
+fn failed(wanted: &Wanted<'_>, url: &Url, reason: String, code: Option<Code>) -> End {
+    End::Failed(failure(wanted.file, redacted(url), reason, code))
+}
+
+pub(super) fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
     Failure { path: file.path().to_owned(), url, reason, code }
 }
 

@@ -60,7 +60,7 @@ impl<'e> Engine<'e> {
         let assembly = match &partly.assembly {
             Some(assembly) => Arc::clone(assembly),
             None => {
-                let slot = self.place.begin(wanted).map_err(Miss::Disk)?;
+                let slot = self.place.begin(wanted).map_err(Miss::disk)?;
                 let assembly = Arc::new(Assembly::new(slot, algorithms(wanted, self.addressed_by)));
                 Arc::clone(partly.assembly.insert(assembly))
             }
@@ -69,8 +69,8 @@ impl<'e> Engine<'e> {
         let resumed = match known {
             // It was killed, or failed, between the last octet and the file's place.
             Some(origin) if wanted.length.is_none_or(|length| origin.length == Some(length)) => {
-                let there = assembly.begin(origin).map_err(Miss::Disk)?.total();
-                self.progress.bytes(there);
+                let there = assembly.begin(origin).map_err(Miss::disk)?.total();
+                self.retell(errand, there);
                 there
             }
             _ => self.fill(errand, &assembly, partly).await?,
@@ -81,11 +81,11 @@ impl<'e> Engine<'e> {
             // What another run left may be spoilt: what comes fresh is not.
             Err(Miss::Wrong(..)) if resumed > 0 && !partly.anew => {
                 partly.anew = true;
-                assembly.clear().map_err(Miss::Disk)?;
+                assembly.clear().map_err(Miss::disk)?;
                 Err(Miss::Cut("what an earlier run had left of it was wrong".into()))
             }
             Err(miss @ Miss::Wrong(..)) => {
-                assembly.clear().map_err(Miss::Disk)?;
+                assembly.clear().map_err(Miss::disk)?;
                 Err(miss)
             }
             other => other,
@@ -99,12 +99,12 @@ impl<'e> Engine<'e> {
         assembly: &Arc<Assembly<'e>>,
         partly: &mut Partly<'e>,
     ) -> Result<u64, Miss> {
-        let permit = self.connection().await;
+        let permit = self.connection(errand).await?;
         let (body, asked) = self.first(errand, assembly).await?;
         let origin = Origin { url: name(errand.url), validator: body.validator.clone(), length: body.total };
-        let good = assembly.begin(origin).map_err(Miss::Disk)?;
+        let good = assembly.begin(origin).map_err(Miss::disk)?;
         let resumed = good.total();
-        self.progress.bytes(resumed);
+        self.retell(errand, resumed);
         let large = Large {
             errand,
             assembly: Arc::clone(assembly),
@@ -119,7 +119,7 @@ impl<'e> Engine<'e> {
         };
         partly.written = partly.written.max(assembly.reached());
         if matches!(done, Err(Miss::Changed)) {
-            assembly.clear().map_err(Miss::Disk)?;
+            assembly.clear().map_err(Miss::disk)?;
         }
         done.map(|()| resumed)
     }
@@ -130,15 +130,15 @@ impl<'e> Engine<'e> {
         errand: &Errand<'_, 'e>,
         assembly: &Assembly<'e>,
     ) -> Result<(Body, Range<u64>), Miss> {
-        let Errand { wanted, url, remote } = errand;
+        let Errand { wanted, url, .. } = errand;
         let known = assembly.origin().filter(|origin| origin.url == name(url));
         let all = 0..wanted.length.unwrap_or(u64::MAX);
         let hole = known.and_then(|_| assembly.first_hole(all.end)).unwrap_or(all);
         let (at, end) = (hole.start, hole.end.min(hole.start + PART));
-        let answer = match self.ask(remote, Some(at..end)).await {
+        let answer = match self.ask(errand, Some(at..end)).await {
             // The file is shorter than was thought, or empty.
             Err(Miss::Transport(error)) if error.kind == TransportErrorKind::OutOfRange => {
-                self.ask(remote, None).await
+                self.ask(errand, None).await
             }
             other => other,
         };
@@ -151,12 +151,12 @@ impl<'e> Engine<'e> {
         Ok((body, at..end))
     }
 
-    /// A connection, when there is one to spare.
-    pub(super) async fn connection(&self) -> Permit<'_> {
+    /// A connection, when there is one to spare, unless the server turned out to be not worth asking meanwhile.
+    pub(super) async fn connection(&self, errand: &Errand<'_, 'e>) -> Result<Permit<'_>, Miss> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let permit = self.governor.permit().await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        permit
+        if self.hosts.turns_away(errand.url, errand.is_probe.get()) { Err(Miss::Later) } else { Ok(permit) }
     }
 
     /// Fetches every range that is missing, several at once, beginning with the one that is under way.
@@ -192,7 +192,7 @@ impl<'e> Engine<'e> {
         }
         loop {
             // The connection first: what is taken must be under way, not waiting for one.
-            let permit = self.connection().await;
+            let permit = self.connection(large.errand).await?;
             let Some(range) = large.next() else { return Ok(()) };
             self.range(large, range, None).await?;
             drop(permit);
@@ -206,7 +206,7 @@ impl<'e> Engine<'e> {
             let before = at;
             let answer = match body.take() {
                 Some(body) => Ok(body),
-                None => self.ask(&large.errand.remote, Some(at..range.end)).await,
+                None => self.ask(large.errand, Some(at..range.end)).await,
             };
             let done = match answer {
                 Ok(body) if !body.ranged || body.start != at || body.validator != large.validator => {
@@ -216,7 +216,10 @@ impl<'e> Engine<'e> {
                 Err(miss) => Err(miss),
             };
             let miss = match done {
-                Ok(()) if at == range.end => return Ok(()),
+                Ok(()) if at == range.end => {
+                    self.hosts.succeeded(large.errand.url);
+                    return Ok(());
+                }
                 Ok(()) => Miss::Cut(format!("the server sent {at} of {} bytes", range.end)),
                 Err(Miss::Transport(error)) if error.kind.is_transient() => {
                     if error.kind == TransportErrorKind::Busy {
@@ -230,8 +233,11 @@ impl<'e> Engine<'e> {
             if attempt >= ATTEMPTS {
                 return Err(miss);
             }
+            if let Miss::Transport(TransportError { reason, .. }) | Miss::Cut(reason) = &miss {
+                self.hosts.failed(large.errand.url, reason, large.errand.is_probe.get());
+            }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            self.progress.retried(0);
+            self.progress.retried();
             tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
         }
     }
@@ -248,12 +254,12 @@ impl<'e> Engine<'e> {
         loop {
             let memory = self.memory(BLOCK as u64).await?;
             if let Some(error) = large.assembly.take_error() {
-                return Err(Miss::Disk(error));
+                return Err(Miss::disk(error));
             }
             let mut block = Vec::with_capacity(BLOCK);
             let begun = Instant::now();
             let ended = loop {
-                match self.next(&mut body.chunks, &mut pace, large.errand.url).await {
+                match self.next(&mut body.chunks, &mut pace, large.errand).await {
                     Ok(Some(chunk)) => block.extend_from_slice(&chunk),
                     Ok(None) => break Ok(true),
                     Err(error) => break Err(error),

@@ -7,23 +7,42 @@ use std::time::{Duration, Instant};
 pub(super) struct Limiter {
     /// Octets a second.
     rate: Option<u64>,
-    /// When the line is free for the next octets.
-    free: Mutex<Instant>,
+    line: Mutex<Line>,
+}
+
+struct Line {
+    /// When it is free for the next octets.
+    free: Instant,
+    /// How long all octets so far take it up.
+    taken: Duration,
 }
 
 impl Limiter {
     pub(super) fn new(rate: Option<u64>) -> Self {
-        Self { rate: rate.filter(|rate| *rate > 0), free: Mutex::new(Instant::now()) }
+        let line = Line { free: Instant::now(), taken: Duration::ZERO };
+        Self { rate: rate.filter(|rate| *rate > 0), line: Mutex::new(line) }
+    }
+
+    /// Whether there is a limit.
+    pub(super) fn limits(&self) -> bool {
+        self.rate.is_some()
+    }
+
+    /// How long the line has been taken up until now.
+    pub(super) fn busy(&self) -> Duration {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.taken.saturating_sub(line.free.saturating_duration_since(Instant::now()))
     }
 
     /// Waits as long as these octets take at that rate.
     pub(super) async fn take(&self, octets: usize) {
         let Some(rate) = self.rate else { return };
         let wait = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            *free = (*free).max(now) + Duration::from_secs_f64(octets as f64 / rate as f64);
-            free.saturating_duration_since(now)
+            let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+            let (now, time) = (Instant::now(), Duration::from_secs_f64(octets as f64 / rate as f64));
+            line.free = line.free.max(now) + time;
+            line.taken += time;
+            line.free.saturating_duration_since(now)
         };
         tokio::time::sleep(wait).await;
     }
@@ -68,6 +87,18 @@ mod tests {
         assert!(pace.note(Duration::from_secs(9), 1));
         assert!(!pace.note(Duration::from_secs(1), 1));
         assert!(pace.note(Duration::from_secs(11), 10_000));
+    }
+
+    #[tokio::test]
+    async fn the_time_in_which_the_line_is_taken_up_is_known() {
+        let limiter = Limiter::new(Some(1000));
+        assert_eq!(limiter.busy(), Duration::ZERO);
+        limiter.take(50).await;
+        // Idle time does not count, and what is to come does not count yet.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(limiter.busy(), Duration::from_millis(50));
+        drop(tokio::time::timeout(Duration::from_millis(1), limiter.take(60_000)).await);
+        assert!(limiter.busy() < Duration::from_secs(30), "{:?}", limiter.busy());
     }
 
     #[tokio::test(start_paused = true)]

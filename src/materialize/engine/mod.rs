@@ -4,6 +4,7 @@
 //! ranges. Requests are futures on one thread; what takes a processor or a disk is done by [`writers`]. Processes that
 //! work on the same files share them out in [`batch`]es.
 
+mod ask;
 mod assembly;
 mod batch;
 mod file;
@@ -11,6 +12,7 @@ mod governor;
 mod hosts;
 mod large;
 mod limit;
+mod places;
 mod small;
 mod writers;
 
@@ -79,6 +81,8 @@ pub(super) struct Outcome {
     pub(super) failed: u64,
     /// Why, by the file's index; of very many some.
     pub(super) failures: BTreeMap<usize, Failure>,
+    /// What the user was told besides.
+    pub(super) notes: Vec<String>,
     /// The work was stopped on request.
     pub(super) stopped: bool,
 }
@@ -170,8 +174,12 @@ impl Engine<'_> {
                 return Ok(());
             }
             if under_way.is_empty() {
+                if let Some(who) = batches.waits_for(self.list, claims) {
+                    self.progress.note(&format!("waiting for {who}, which is at the files that are left"));
+                }
                 tokio::time::sleep(WINDOW).await;
             } else {
+                batches.busy();
                 // Either a batch is done, or it is time to look around.
                 let _ = tokio::time::timeout(WINDOW, under_way.next()).await;
             }
@@ -234,6 +242,12 @@ impl Engine<'_> {
             }
         });
         made.as_ref().map(|transport| transport as &dyn Source)
+    }
+
+    /// Tells the user something that stops nothing.
+    fn note(&self, text: String) {
+        self.progress.note(&text);
+        self.lock().notes.push(text);
     }
 
     /// Ends the work: the disk failed, say, and no other file would fare better.

@@ -23,8 +23,6 @@ pub(super) struct Partly<'e> {
     pub(super) written: u64,
     /// It was put together from more than one try, turned out wrong, and was begun anew.
     pub(super) anew: bool,
-    /// Octets that came for nothing since this was asked for last.
-    lost: u64,
 }
 
 impl Partly<'_> {
@@ -33,14 +31,19 @@ impl Partly<'_> {
         self.octets.len() as u64 + self.written
     }
 
-    /// Octets that came and were thrown away, since the last time.
-    pub(super) fn lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+    /// Octets of the file that are there.
+    pub(super) fn there(&self) -> u64 {
+        self.octets.len() as u64 + self.assembly.as_ref().map_or(0, |assembly| assembly.reached())
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&mut self) {
+        self.clear();
+        self.assembly = None;
     }
 
     /// Forgets what is in memory.
     pub(super) fn clear(&mut self) {
-        self.lost += self.octets.len() as u64;
         self.octets.clear();
         self.validator = None;
     }
@@ -51,7 +54,7 @@ impl<'e> Engine<'e> {
     pub(super) async fn small(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
         let wanted = errand.wanted;
         // The connection first: whoever waits for memory with one in hand waits only for the disk.
-        let permit = self.connection().await;
+        let permit = self.connection(errand).await?;
         let memory = self.memory(wanted.length.unwrap_or(SMALL)).await?;
         let received = self.receive(errand, partly).await;
         // What is left needs no connection.
@@ -84,10 +87,10 @@ impl<'e> Engine<'e> {
 
     /// Asks for what is not there yet and takes it in; false where it is too large for memory.
     async fn receive(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<bool, Miss> {
-        let Errand { wanted, url, remote } = errand;
+        let Errand { wanted, url, .. } = errand;
         let there = partly.octets.len() as u64;
         let rest = wanted.length.filter(|length| there > 0 && there < *length);
-        let body = self.ask(remote, rest.map(|length| there..length)).await?;
+        let body = self.ask(errand, rest.map(|length| there..length)).await?;
         let mut body = body.expecting(wanted.length, url);
         check_length(&body, wanted)?;
         let goes_on = body.start == there && body.validator == partly.validator;
@@ -106,7 +109,7 @@ impl<'e> Engine<'e> {
         partly.octets.reserve(usize::try_from(hint).unwrap_or(0).saturating_sub(partly.octets.len()));
         let mut pace = Pace::new(self.options.stall);
         loop {
-            match self.next(&mut body.chunks, &mut pace, url).await {
+            match self.next(&mut body.chunks, &mut pace, errand).await {
                 Ok(None) => break,
                 Ok(Some(chunk)) => {
                     if partly.octets.len() as u64 + chunk.len() as u64 > most {
@@ -141,7 +144,7 @@ pub(super) fn settle(
         Ok(Ok(Verdict::Short(came, expected))) => {
             Err(Miss::Cut(format!("the server sent {came} of {expected} bytes")))
         }
-        Ok(Err(error)) => Err(Miss::Disk(error)),
+        Ok(Err(error)) => Err(Miss::disk(error)),
         Err(_) => Err(Miss::Stop),
     }
 }

@@ -14,7 +14,7 @@ use super::{Local, Place, Slot};
 use crate::bag::{Algorithm, Digest, NoProgress, hash_reader};
 use crate::cache::{Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system};
 use crate::materialize::list::Wanted;
-use crate::materialize::work::{Owner, Partial};
+use crate::materialize::work::{Owner, Partial, make_in};
 
 /// Receipts are written for so many files at once: each time costs a sync of the file system.
 const BATCH: usize = 16_384;
@@ -160,7 +160,8 @@ impl Place for FolderPlace<'_> {
     }
 
     fn store(&self, wanted: &Wanted<'_>, octets: &[u8], digests: &[Digest]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix("file-").suffix(".part").tempfile_in(&self.work)?;
+        let new = || tempfile::Builder::new().prefix("file-").suffix(".part").tempfile_in(&self.work);
+        let mut file = make_in(&self.work, new)?;
         let written = file.write_all(octets);
         written.map_err(|error| naming(file.path(), &error))?;
         self.place(file, wanted, digests)

@@ -6,29 +6,52 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::folder::{make_folder, make_in};
 use super::owner::{LEASE, Life, Owner};
+
+/// A claim that says nobody's name is respected for this long: as long as writing one may take.
+const UNREADABLE: Duration = Duration::from_secs(5);
 
 /// The claims of one run in one folder.
 pub(crate) struct Claims {
     folder: PathBuf,
     owner: Owner,
+    /// What a claim of this run holds: the owner as JSON.
+    text: Arc<[u8]>,
     held: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 /// A claim that is held until it is dropped.
 pub(crate) struct Claim {
     path: PathBuf,
+    text: Arc<[u8]>,
     held: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Claims {
     pub(crate) fn at(folder: &Path, owner: &Owner) -> io::Result<Self> {
-        fs_err::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), owner: owner.clone(), held: Arc::default() })
+        make_folder(folder)?;
+        let text = serde_json::to_vec(owner)?.into();
+        Ok(Self { folder: folder.to_owned(), owner: owner.clone(), text, held: Arc::default() })
     }
 
-    /// Claims a piece of work; `None` where someone who may be alive has it.
+    /// Claims a piece of work; `None` where someone who may be alive has it, and gave a sign of life lately: a process
+    /// may be suspended and never wake.
     pub(crate) fn take(&self, name: &str) -> io::Result<Option<Claim>> {
+        self.take_if(name, |life, path| life == Life::Dead || self.is_older(path, LEASE))
+    }
+
+    /// Claims what only one may write to: a process of this machine that is there keeps it, however long it is silent.
+    pub(crate) fn take_alone(&self, name: &str) -> io::Result<Option<Claim>> {
+        let is_free = |life, path: &Path| match life {
+            Life::Alive => false,
+            Life::Dead => true,
+            Life::Elsewhere => self.is_older(path, LEASE),
+        };
+        self.take_if(name, is_free)
+    }
+
+    fn take_if(&self, name: &str, is_free: impl Fn(Life, &Path) -> bool) -> io::Result<Option<Claim>> {
         let path = self.folder.join(name);
         if self.create(&path)? {
             return Ok(Some(self.hold(path)));
@@ -39,9 +62,12 @@ impl Claims {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let owner: Option<Owner> = serde_json::from_slice(&text).ok();
-        let life = owner.map_or(Life::Elsewhere, |owner| owner.life());
-        if life == Life::Alive || (life == Life::Elsewhere && !self.is_expired(&path)) {
+        let is_free = match serde_json::from_slice(&text) {
+            Ok(owner) => is_free(Owner::life(&owner), &path),
+            // A full disk, or a run that was killed just then, may leave one that nobody will ever finish.
+            Err(_) => self.is_older(&path, UNREADABLE),
+        };
+        if !is_free {
             return Ok(None);
         }
         Ok((self.clear(&path, &text)? && self.create(&path)?).then(|| self.hold(path)))
@@ -49,25 +75,34 @@ impl Claims {
 
     fn hold(&self, path: PathBuf) -> Claim {
         lock(&self.held).push(path.clone());
-        Claim { path, held: Arc::clone(&self.held) }
+        Claim { path, text: Arc::clone(&self.text), held: Arc::clone(&self.held) }
+    }
+
+    /// Who has a claim, in words; `None` where nobody is known to.
+    pub(crate) fn holder(&self, name: &str) -> Option<String> {
+        let owner: Owner = serde_json::from_slice(&fs_err::read(self.folder.join(name)).ok()?).ok()?;
+        Some(owner.shown())
     }
 
     /// Writes the claim; false where there is one. It appears whole: of half a claim nobody could say that its owner is
     /// dead.
     fn create(&self, path: &Path) -> io::Result<bool> {
+        make_in(&self.folder, || self.create_once(path))
+    }
+
+    fn create_once(&self, path: &Path) -> io::Result<bool> {
         if path.exists() {
             return Ok(false);
         }
-        let text = serde_json::to_vec(&self.owner)?;
         let whole = path.with_extension(format!("{}.new", self.owner.tag()));
-        fs_err::write(&whole, &text)?;
-        let linked = fs_err::hard_link(&whole, path);
-        fs_err::remove_file(&whole)?;
-        match linked {
-            Ok(()) => Ok(true),
+        let linked = fs_err::write(&whole, &*self.text).map(|()| fs_err::hard_link(&whole, path));
+        // On a full disk there may be half of it.
+        let removed = fs_err::remove_file(&whole);
+        match linked? {
+            Ok(()) => removed.map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // There are no links here.
-            Err(_) => write_new(path, &text),
+            Err(_) => write_new(path, &self.text),
         }
     }
 
@@ -75,26 +110,26 @@ impl Claims {
     /// claim that it saw gives it back.
     fn clear(&self, path: &Path, seen: &[u8]) -> io::Result<bool> {
         let mine = self.folder.join(format!("{}.dead", self.owner.tag()));
-        match fs_err::rename(path, &mine) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
+        let clear = || {
+            fs_err::rename(path, &mine)?;
+            if fs_err::read(&mine).is_ok_and(|text| text == seen) {
+                return fs_err::remove_file(&mine).map(|()| true);
+            }
+            fs_err::rename(&mine, path).map(|()| false)
+        };
+        match clear() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other,
         }
-        if fs_err::read(&mine).is_ok_and(|text| text == seen) {
-            fs_err::remove_file(&mine)?;
-            return Ok(true);
-        }
-        fs_err::rename(&mine, path)?;
-        Ok(false)
     }
 
     /// Whether a claim's last sign of life is too long ago, by the clock of the file system that both stand on.
-    fn is_expired(&self, path: &Path) -> bool {
+    fn is_older(&self, path: &Path, limit: Duration) -> bool {
         let age = || -> io::Result<Duration> {
             let modified = fs_err::metadata(path)?.modified()?;
             Ok(now_in(&self.folder, &self.owner)?.duration_since(modified).unwrap_or_default())
         };
-        age().is_ok_and(|age| age > LEASE)
+        age().is_ok_and(|age| age > limit)
     }
 
     /// Gives a sign of life for every claim that is held.
@@ -107,7 +142,14 @@ impl Claims {
 /// Writes a file; false where there is one.
 fn write_new(path: &Path, text: &[u8]) -> io::Result<bool> {
     match fs_err::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => io::Write::write_all(&mut file, text).map(|()| true),
+        Ok(mut file) => {
+            let written = io::Write::write_all(&mut file, text);
+            if written.is_err() {
+                // Others would wait for what nobody is at.
+                let _ = fs_err::remove_file(path);
+            }
+            written.map(|()| true)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
@@ -116,7 +158,7 @@ fn write_new(path: &Path, text: &[u8]) -> io::Result<bool> {
 /// The time by the clock of the file system of a folder, which may not be this machine's.
 pub(crate) fn now_in(folder: &Path, owner: &Owner) -> io::Result<SystemTime> {
     let path = folder.join(format!("{}.clock", owner.tag()));
-    fs_err::write(&path, "")?;
+    make_in(folder, || fs_err::write(&path, ""))?;
     let now = fs_err::metadata(&path)?.modified();
     fs_err::remove_file(&path)?;
     now
@@ -132,7 +174,10 @@ pub(crate) fn beat(path: &Path) {
 impl Drop for Claim {
     fn drop(&mut self) {
         lock(&self.held).retain(|path| *path != self.path);
-        let _ = fs_err::remove_file(&self.path);
+        // If this process slept for long, another may have it now.
+        if fs_err::read(&self.path).is_ok_and(|text| *text == *self.text) {
+            let _ = fs_err::remove_file(&self.path);
+        }
     }
 }
 
@@ -156,6 +201,17 @@ mod tests {
         assert!(b.take("x").unwrap().is_some());
     }
 
+    #[test]
+    fn a_folder_that_another_run_took_away_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().join("work");
+        let claims = Claims::at(&work, &Owner::new()).unwrap();
+        fs_err::remove_dir(&work).unwrap();
+        assert!(claims.take("x").unwrap().is_some());
+        fs_err::remove_dir(&work).unwrap();
+        assert!(now_in(&work, &Owner::new()).is_ok());
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn the_claim_of_a_dead_process_is_taken_over_at_once() {
@@ -171,20 +227,39 @@ mod tests {
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
     }
 
+    fn make_old(path: &Path, age: Duration) {
+        let file = fs_err::OpenOptions::new().append(true).open(path).unwrap();
+        file.file().set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn the_claim_of_a_process_that_sleeps_is_taken_over_and_not_given_up_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = [(); 2].map(|()| Claims::at(folder.path(), &Owner::new()).unwrap());
+        let (asleep, alone) = (a.take("x").unwrap().unwrap(), a.take_alone("y").unwrap().unwrap());
+        make_old(&asleep.path, LEASE + Duration::from_secs(2));
+        make_old(&alone.path, LEASE + Duration::from_secs(2));
+        let taken = b.take("x").unwrap().unwrap();
+        assert!(b.take_alone("y").unwrap().is_none());
+        drop(asleep);
+        assert!(taken.path.exists());
+        let pid = std::process::id().to_string();
+        assert!(a.holder("x").unwrap().contains(&pid) && a.holder("z").is_none());
+    }
+
     #[test]
     fn a_claim_from_elsewhere_is_respected_until_it_expires() {
         let folder = tempfile::tempdir().unwrap();
         let owner = Owner::new();
         let mut elsewhere = serde_json::to_value(&owner).unwrap();
         elsewhere["host"] = "elsewhere".into();
-        for text in [elsewhere.to_string(), "{ half a cl".into(), String::new()] {
+        let texts = [elsewhere.to_string(), "{ half a cl".into(), String::new()];
+        for (text, limit) in texts.into_iter().zip([LEASE, UNREADABLE, UNREADABLE]) {
             let path = folder.path().join("x");
             fs_err::write(&path, text).unwrap();
             let claims = Claims::at(folder.path(), &owner).unwrap();
             assert!(claims.take("x").unwrap().is_none());
-            let old = SystemTime::now() - LEASE * 2;
-            let file = fs_err::OpenOptions::new().append(true).open(&path).unwrap();
-            file.file().set_modified(old).unwrap();
+            make_old(&path, limit + Duration::from_secs(2));
             assert!(claims.take("x").unwrap().is_some());
         }
     }

@@ -5,11 +5,13 @@
 //! a result to be right.
 
 mod claim;
+mod folder;
 mod owner;
 mod partial;
 mod ranges;
 
 pub(super) use claim::{Claim, Claims};
+pub(super) use folder::make_in;
 pub(super) use owner::{HEARTBEAT, Owner};
 pub(super) use partial::{Origin, Partial, read_exact_at, write_all_at};
 pub(super) use ranges::RangeSet;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A process elsewhere that gave no sign of life for this long is taken for dead.
+/// A process that gave no sign of life for this long is not waited for: it is dead, or sleeps.
 pub(crate) const LEASE: Duration = Duration::from_mins(2);
 /// A sign of life is given this often.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -51,6 +51,11 @@ impl Owner {
         let host: String =
             self.host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
         format!("{host}.{}.{}", self.pid, self.run)
+    }
+
+    /// Its name for people.
+    pub(crate) fn shown(&self) -> String {
+        format!("process {} on {}", self.pid, self.host)
     }
 
     /// Whether the process still runs, as far as can be known from here.

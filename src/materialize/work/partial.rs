@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::claim::now_in;
+use super::folder::make_in;
 use super::owner::{LEASE, Life, Owner};
 use super::ranges::RangeSet;
 
@@ -62,7 +63,6 @@ struct State {
 impl Partial {
     /// The partial file of a key (a digest) in a folder: one that was left there, or a new one.
     pub(crate) fn open(folder: &Path, key: &str, owner: &Owner) -> io::Result<Self> {
-        fs_err::create_dir_all(folder)?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{key}.{}.{number}.part", owner.tag()));
         let mut left = Left::list(folder, key);
@@ -121,7 +121,8 @@ impl Partial {
 
     /// Writes the record now.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        self.write(&mut self.lock())
+        // A record of a file that was deleted would stay for ever.
+        if self.path.exists() { self.write(&mut self.lock()) } else { Ok(()) }
     }
 
     /// Forgets all that is there.
@@ -155,8 +156,8 @@ impl Partial {
 }
 
 fn create(path: &Path) -> io::Result<std::fs::File> {
-    let file = fs_err::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-    Ok(file.into_parts().0)
+    let create = || fs_err::OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    Ok(make_in(path.parent().unwrap_or(Path::new(".")), create)?.into_parts().0)
 }
 
 /// A partial file that another run left.

@@ -39,7 +39,8 @@ impl HttpSource {
         credentials: Credentials,
         certificates: &[(PathBuf, Vec<u8>)],
     ) -> Result<Self, SetupError> {
-        let mut builder = client::builder(options.stall).connect_timeout(CONNECT.min(options.stall));
+        let mut builder =
+            client::builder(options.stall, options.silence()).connect_timeout(CONNECT.min(options.stall));
         for (path, text) in certificates {
             builder = builder.tls_certs_merge(parse(path, text)?);
         }

@@ -57,7 +57,9 @@ impl Session {
 
     /// What is to be said of a refused request: who was asked, with what, and what to do about it.
     pub(super) fn explain(&self, url: &Url, signed: bool, mut error: TransportError) -> TransportError {
-        let host = url.host_str().unwrap_or_default();
+        // A port that is not the scheme's own belongs to the name: without it no entry would be for this server.
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = format!("{}{port}", url.host_str().unwrap_or_default());
         let tried = self.credentials.for_url(url).filter(|_| signed);
         let more = match tried {
             Some(credential) => {
@@ -139,5 +141,26 @@ fn take_cookies(response: &Response, cookies: &mut Vec<(String, String)>) {
             cookies.retain(|(known, _)| known != name.trim());
             cookies.push((name.trim().to_owned(), value.trim().to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_with_its_port() {
+        let session = Session::new(Credentials::none());
+        let explained = |url: &str| {
+            let url = url.parse().unwrap();
+            let error = TransportError::new(&url, TransportErrorKind::Denied, "the server answered 401");
+            session.explain(&url, true, error).reason
+        };
+        let reason = explained("http://127.0.0.1:8103/a");
+        assert!(
+            reason.starts_with("127.0.0.1:8103: ") && reason.contains("for 127.0.0.1:8103 was"),
+            "{reason}"
+        );
+        assert!(explained("https://example.org:443/a").contains("for example.org was"));
     }
 }

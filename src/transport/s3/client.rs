@@ -29,7 +29,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(settings: &S3Settings) -> Result<Self, TransportError> {
-        let builder = || client::builder(settings.stall);
+        let builder = || client::builder(settings.stall, settings.stall);
         let mut far = builder().connect_timeout(settings.connect);
         for pem in &settings.ca_certs {
             let certificates =

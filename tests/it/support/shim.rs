@@ -23,6 +23,8 @@ pub enum Fault {
     NoNetwork(PathBuf),
     /// Neither hard links nor clones.
     NoLinks,
+    /// Nothing can be written, made, renamed or removed where the path holds this.
+    ReadOnly(String),
     /// Nothing fails; each sync, syncfs, fsync and fdatasync is a line in this file.
     SyncLog(PathBuf),
 }
@@ -76,6 +78,7 @@ pub fn with_faults<'a>(command: &'a mut Command, shim: &Path, faults: &[Fault]) 
             Fault::Only(text) => command.env("SHIM_ONLY", text),
             Fault::NoNetwork(log) => command.env("SHIM_SOCKET", "deny").env("SHIM_LOG", log),
             Fault::NoLinks => command.env("SHIM_LINK", "deny"),
+            Fault::ReadOnly(text) => command.env("SHIM_READ_ONLY", text),
             Fault::SyncLog(log) => command.env("SHIM_SYNC_LOG", log),
         };
     }

@@ -9,6 +9,7 @@
  *   SHIM_ONLY=TEXT          the three above are only about files whose path holds TEXT
  *   SHIM_SOCKET=deny        no socket of AF_INET or AF_INET6 and no name lookup; each try is a line in SHIM_LOG
  *   SHIM_LINK=deny          no hard links (EPERM), no clones (EOPNOTSUPP)
+ *   SHIM_READ_ONLY=TEXT     nothing is opened for writing, made, renamed or removed (EACCES) where the path holds TEXT
  *   SHIM_SYNC_LOG=FILE      a line for each sync, syncfs, fsync, fdatasync
  *
  * Programs that make system calls without libc are caught as well: the calls are trapped by seccomp, and a signal
@@ -64,7 +65,7 @@ enum after { NOTHING, FAIL_ENOSPC, FAIL_EIO, DIE };
 static enum after mode;
 static uint64_t budget;
 static _Atomic uint64_t used;
-static const char *only;
+static const char *only, *frozen;
 static int deny_sockets;
 static int log_fd = -1, sync_fd = -1;
 
@@ -149,8 +150,29 @@ static long limited(long number, long *a, int fd, int length) {
     return mode == DIE ? refuse() : written;
 }
 
+/* Whether a call would change something below a path that is not to be written to. */
+static int forbidden(long number, const long *a) {
+    int at = number == SYS_openat || number == SYS_mkdirat || number == SYS_unlinkat || number == SYS_renameat ||
+             number == SYS_renameat2;
+    const char *path = (const char *)a[at ? 1 : 0];
+    long flags = number == SYS_openat ? a[2] : number == SYS_open ? a[1] : O_WRONLY;
+    return path && strstr(path, frozen) && (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) != 0;
+}
+
 static long answer(long number, long *a) {
     switch (number) {
+    case SYS_open:
+    case SYS_openat:
+    case SYS_mkdir:
+    case SYS_mkdirat:
+    case SYS_unlink:
+    case SYS_unlinkat:
+    case SYS_rename:
+    case SYS_renameat:
+    case SYS_renameat2:
+        if (forbidden(number, a))
+            return -EACCES;
+        break;
     case SYS_flock:
     case SYS_fcntl: /* The filter lets all but locks through. */
         return 0;
@@ -216,7 +238,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return real(name, service, hints, found);
 }
 
-static struct sock_filter filter[96];
+static struct sock_filter filter[128];
 static unsigned short steps;
 
 static void step(struct sock_filter one) { filter[steps++] = one; }
@@ -269,6 +291,7 @@ __attribute__((constructor)) static void start(void) {
     after("SHIM_EIO_AFTER", FAIL_EIO);
     after("SHIM_KILL_AFTER", DIE);
     only = getenv("SHIM_ONLY");
+    frozen = getenv("SHIM_READ_ONLY");
     deny_sockets = is("SHIM_SOCKET", "deny");
     log_fd = append_to("SHIM_LOG");
     sync_fd = append_to("SHIM_SYNC_LOG");
@@ -307,6 +330,12 @@ __attribute__((constructor)) static void start(void) {
         trap(SYS_linkat);
         trap_where(SYS_ioctl, 1, (unsigned)FICLONE);
         trap_where(SYS_ioctl, 1, (unsigned)FICLONERANGE);
+    }
+    if (frozen) {
+        static const unsigned changes[] = {SYS_open,     SYS_openat, SYS_mkdir,    SYS_mkdirat,  SYS_unlink,
+                                           SYS_unlinkat, SYS_rename, SYS_renameat, SYS_renameat2};
+        for (unsigned i = 0; i < sizeof changes / sizeof *changes; i++)
+            trap(changes[i]);
     }
     if (sync_fd >= 0) {
         trap(SYS_sync);
