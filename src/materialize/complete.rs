@@ -4,14 +4,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::engine::{EngineOptions, Outcome, run};
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
-use super::open::{Opened, is_malformed, is_tag, open, shown};
+use super::open::{Opened, Original, is_malformed, is_tag, open, shown};
 use super::packing::pack;
-use super::place::{FolderPlace, Place, is_stamped, restore, stamp_digest, unpack};
+use super::place::{FolderPlace, Place, restore, unpack};
 use super::report::{Failure, MaterializeReport};
 use super::select::Selection;
 use super::shard::{Shard, assign};
@@ -19,11 +17,9 @@ use super::work::{Claims, Owner};
 use super::{MaterializeError, spoilt};
 use crate::bag::{
     Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions,
-    check_oxum, verify_unknown, with_pool,
+    check_oxum, verify_unknown,
 };
-use crate::cache::{
-    BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, Trust, stamp, sync_file_system,
-};
+use crate::cache::{BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts};
 use crate::transport::{Transport, TransportOptions};
 
 /// How to materialize.
@@ -176,42 +172,14 @@ impl Fetch<'_> {
     }
 }
 
-/// The bag that a folder was made of, closed.
-struct Original {
-    path: PathBuf,
-    /// Payload files that are in it.
-    payload: usize,
-}
-
-impl Original {
-    fn of(opened: &Opened) -> Self {
-        Self { path: opened.path.clone(), payload: present(&opened.bag) }
-    }
-
-    /// Whether it may have what a folder lacks or has wrong.
-    fn may_mend(&self, bag: &Bag, findings: &[Finding]) -> bool {
-        let is_wrong = || findings.iter().any(|finding| finding.code.severity() == Severity::Error);
-        self.payload > 0 && (present(bag) < self.payload || is_wrong())
-    }
-
-    fn open(&self, options: &MaterializeOptions, progress: &dyn Progress) -> Result<Bag, BagError> {
-        Bag::open_for(&self.path, Level::Full, &options.limits, progress)
-    }
-}
-
-/// How many payload files are there.
-fn present(bag: &Bag) -> usize {
-    bag.payload().filter(|file| file.is_present()).count()
-}
-
 /// The work on one folder.
-struct Work<'w> {
-    root: &'w Path,
+pub(super) struct Work<'w> {
+    pub(super) root: &'w Path,
     /// It is the bag as it was named.
-    in_place: bool,
-    options: &'w MaterializeOptions,
+    pub(super) in_place: bool,
+    pub(super) options: &'w MaterializeOptions,
     fetch: &'w Fetch<'w>,
-    progress: &'w dyn Progress,
+    pub(super) progress: &'w dyn Progress,
 }
 
 impl Work<'_> {
@@ -219,7 +187,7 @@ impl Work<'_> {
         Bag::from_container(Box::new(Folder::open(self.root)?), Level::Full)
     }
 
-    fn cache(&self) -> Option<&Cache> {
+    pub(super) fn cache(&self) -> Option<&Cache> {
         self.fetch.cache()
     }
 
@@ -231,7 +199,7 @@ impl Work<'_> {
         let (mut findings, mut hashed) = self.check(&bag)?;
         if let Some(original) = original
             && original.may_mend(&bag, &findings)
-            && restore(&original.open(self.options, self.progress)?, &bag, self.root, &mut findings)?
+            && restore(&original.open(&self.options.limits, self.progress)?, &bag, self.root, &mut findings)?
         {
             bag = self.open()?;
         }
@@ -272,60 +240,8 @@ impl Work<'_> {
         Ok(report)
     }
 
-    /// What is wrong with what is there, and whether files without a stamp were hashed to know. Of other shards nothing is
-    /// looked at.
-    fn check(&self, bag: &Bag) -> Result<(Vec<Finding>, bool), MaterializeError> {
-        let ours = self.options.shard.map(|_| {
-            let list = self.list(bag);
-            list.indices().map(|index| list.file(index).0.number()).collect::<HashSet<usize>>()
-        });
-        let files: Vec<BagFile<'_>> = bag
-            .payload()
-            .filter(|file| file.is_present())
-            .filter(|file| ours.as_ref().is_none_or(|ours| ours.contains(&file.number())))
-            .collect();
-        let is_open = |file: &&BagFile<'_>| {
-            let metadata = fs_err::symlink_metadata(file.path().below(self.root));
-            !metadata.is_ok_and(|metadata| is_stamped(&metadata, &file.digests(), self.cache()))
-        };
-        let open: Vec<BagFile<'_>> =
-            with_pool(0, |pool| pool.install(|| files.par_iter().filter(is_open).copied().collect()))?;
-        // The receipt of the whole bag is asked only for files that have no stamp: those that other tools wrote.
-        let is_unchanged = !open.is_empty() && self.options.shard.is_none() && self.is_unchanged(bag);
-        let unknown: HashSet<usize> =
-            if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
-        let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
-        let report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
-        if !self.in_place {
-            self.stamp(&open, &report.findings)?;
-        }
-        Ok((report.findings, !unknown.is_empty()))
-    }
-
-    /// Whether the bag is as it was when it was last verified in full.
-    fn is_unchanged(&self, bag: &Bag) -> bool {
-        let Some(cache) = self.cache() else { return false };
-        BagState::of(bag).is_ok_and(|state| Receipts::at(cache.root()).trust(&state) == Trust::Unchanged)
-    }
-
-    /// Stamps what was unpacked and found right, so that it need not be hashed again.
-    fn stamp(&self, files: &[BagFile<'_>], findings: &[Finding]) -> Result<(), MaterializeError> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        sync_file_system(self.root)?;
-        let wrong = spoilt(findings);
-        for file in files.iter().filter(|file| !wrong.contains(file.path().to_string().as_str())) {
-            if let Some(digest) = stamp_digest(&file.digests()) {
-                // One that can't be stamped is hashed again, no more.
-                let _ = stamp(&file.path().below(self.root), digest);
-            }
-        }
-        Ok(())
-    }
-
     /// The files to see to.
-    fn list<'b>(&self, bag: &'b Bag) -> WantedList<'b> {
+    pub(super) fn list<'b>(&self, bag: &'b Bag) -> WantedList<'b> {
         let list = WantedList::new(bag, self.options.selection.chooser());
         match self.options.shard {
             None => list,

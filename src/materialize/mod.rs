@@ -3,6 +3,7 @@
 //! Owns which files are fetched, from where, and when one counts as done: only when its digest was seen, now or by a
 //! stamp that still holds. Every step can be run again, by any process; what is there and right is not fetched twice.
 
+mod check;
 mod complete;
 mod download;
 mod engine;
@@ -12,7 +13,6 @@ mod open;
 mod packing;
 mod place;
 mod plan;
-
 mod report;
 mod select;
 mod shard;
@@ -24,7 +24,6 @@ use std::path::PathBuf;
 pub use complete::{CacheUse, MaterializeOptions, materialize};
 pub use mirror::Mirror;
 pub use plan::{Amount, HostPlan, Plan, PlanOptions, PlannedFile, ShardPlan, Whereabouts, plan};
-
 pub use report::{Failure, MaterializeReport};
 pub use select::{FetchFilter, FilterError, Selection};
 pub use shard::{Shard, ShardError};
