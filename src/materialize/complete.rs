@@ -92,7 +92,8 @@ pub fn materialize(
     let opened = open(from, options.to.as_deref(), &options.limits, &options.transport, progress)?;
     if opened.is_malformed() {
         let findings = opened.bag.findings().to_vec();
-        return Ok(MaterializeReport { findings, ..report(Path::new(&shown(from)), &opened.bag) });
+        let report = report(Path::new(&shown(from)), &opened.bag, &findings);
+        return Ok(MaterializeReport { findings, ..report });
     }
     options.selection.check(&opened.bag)?;
     let fetch = Fetch { options, mirrors: &mirrors, progress };
@@ -112,13 +113,15 @@ pub fn materialize(
     work.materialize(work.open()?, Some(&original))
 }
 
-/// A report of a bag with all of its payload there and nothing fetched.
-pub(super) fn report(bag_path: &Path, bag: &Bag) -> MaterializeReport {
-    let files = bag.payload_count();
+/// A report of a bag of which nothing was fetched: what is there counts, but for what is known to be wrong.
+pub(super) fn report(bag_path: &Path, bag: &Bag, findings: &[Finding]) -> MaterializeReport {
+    let wrong = spoilt(findings);
+    let is_right = |file: &BagFile<'_>| wrong.is_empty() || !wrong.contains(file.path().to_string().as_str());
+    let present = bag.payload().filter(|file| bag.stored(*file).is_some()).filter(is_right);
     MaterializeReport {
         bag: bag_path.to_owned(),
-        payload_files: files,
-        present_files: files,
+        payload_files: bag.payload_count(),
+        present_files: present.count() as u64,
         ..MaterializeReport::default()
     }
 }
@@ -206,7 +209,7 @@ impl Work<'_> {
         let mut report = MaterializeReport {
             offline: self.options.transport.offline,
             finish: self.options.finish,
-            ..report(self.root, &bag)
+            ..report(self.root, &bag, &findings)
         };
         // A bag whose own description is wrong is not worth a byte of network.
         if findings.iter().any(|finding| is_malformed(finding) || is_tag(&bag, finding)) {
@@ -220,7 +223,6 @@ impl Work<'_> {
         let unchosen = absent.saturating_sub(
             list.indices().filter(|index| bag.stored(list.file(*index).0).is_none()).count() as u64,
         );
-        report.present_files -= missing + unchosen;
         report.left_files = unchosen;
         if self.options.finish {
             report.failed_files = missing;

@@ -39,10 +39,9 @@ pub(super) fn pack(
     } else {
         HashSet::new()
     };
-    let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag) };
+    let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag, &findings) };
     let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
     report.left_files = absent.saturating_sub(list.len() as u64);
-    report.present_files -= absent.max(list.len() as u64);
     if findings.iter().filter(is_error).any(|finding| !wanted.contains(&finding.place)) {
         report.findings = findings;
         return Ok(report);

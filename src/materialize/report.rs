@@ -13,7 +13,7 @@ pub struct MaterializeReport {
     pub bag: PathBuf,
     /// Payload files in all.
     pub payload_files: u64,
-    /// Files that were there and right before.
+    /// Files that were there before, and not found wrong.
     pub present_files: u64,
     /// Files fetched now.
     pub fetched_files: u64,

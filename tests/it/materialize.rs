@@ -321,3 +321,31 @@ fn a_page_instead_of_an_archive_is_named_by_its_url() {
     sandbox.dbag(&["verify", "http://me:SECRET@h/bag.zip"]).expect(2).says(&["dbag materialize"]);
     assert!(!sandbox.path("out").exists());
 }
+
+#[test]
+fn a_bag_that_is_refused_is_counted_as_it_is() {
+    let sandbox = Sandbox::new();
+    let there = HandBag::new("1.0", &[("here", "1")]);
+    let listed = format!("{0}  data/a\n{0}  data/b\n", hex_sha256(b"hello"));
+    let line = |name: &str| format!("http://127.0.0.1:1/{name}\t5\tdata/{name}\n");
+    let cases = [
+        ("E107", there.clone().add("fetch.txt", &format!("no URL\n{}{}", line("a"), line("b")))),
+        ("E108", there.clone().add("fetch.txt", &format!("{}{}{}", line("a"), line("b"), line("c")))),
+        ("E207", there.clone().add("fetch.txt", &format!("{}{}", line("a"), line("b")))),
+        ("E201", there.add("fetch.txt", &line("a"))),
+    ];
+    for (code, bag) in cases {
+        bag.add("manifest-sha256.txt", &listed).write(&sandbox.path(code));
+        #[cfg(unix)]
+        if code == "E207" {
+            fs_err::os::unix::fs::symlink("here", sandbox.path("E207/data/link")).unwrap();
+        }
+        for pack in [&[][..], &["--pack", "whole.zip"]] {
+            let arguments = [&["materialize", code, "--json", "--offline"], pack].concat();
+            let report = sandbox.dbag(&arguments).expect(1).json();
+            assert_eq!(report["present_files"], 1, "{code}: {report}");
+            let found = report["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == code);
+            assert!(found && report["whole"] == false, "{code}: {report}");
+        }
+    }
+}
