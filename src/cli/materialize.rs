@@ -147,16 +147,26 @@ fn summary(report: &MaterializeReport) -> String {
     if report.retries > 0 {
         parts.push(format!("{} tried again", report.retries));
     }
-    let state = if report.is_whole() {
-        "complete and valid".to_owned()
-    } else if report.is_invalid() && report.failed_files == 0 {
-        "not valid".to_owned()
-    } else if report.failed_files > 0 {
-        format!("{} not fetched", count(report.failed_files, "file"))
-    } else {
-        format!("right so far, {} not asked for", count(report.left_files, "file"))
-    };
-    format!("{}: {}; {state}", report.bag.display(), parts.join(", "))
+    format!("{}: {}; {}", report.bag.display(), parts.join(", "), state(report))
+}
+
+/// What the bag is now.
+fn state(report: &MaterializeReport) -> String {
+    if report.is_whole() {
+        return "complete and valid".to_owned();
+    }
+    let mut state = Vec::new();
+    if report.is_invalid() {
+        state.push("not valid".to_owned());
+    }
+    if report.failed_files > 0 {
+        let what = if report.finish { "not there" } else { "not fetched" };
+        state.push(format!("{} {what}", count(report.failed_files, "file")));
+    }
+    if state.is_empty() {
+        state.push(format!("right so far, {} not asked for", count(report.left_files, "file")));
+    }
+    state.join(", ")
 }
 
 fn document(report: &MaterializeReport) -> Value {

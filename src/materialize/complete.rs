@@ -14,13 +14,13 @@ use super::report::{Failure, MaterializeReport};
 use super::select::Selection;
 use super::shard::{Shard, assign};
 use super::work::{Claims, Owner};
-use super::{MaterializeError, spoilt};
+use super::{MaterializeError, is_spoilt, spoilt};
 use crate::bag::{
-    Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions,
-    check_oxum, verify_unknown,
+    Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, VerifyOptions, check_oxum,
+    verify_unknown,
 };
 use crate::cache::{BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts};
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Transport, TransportOptions, redacted_text};
 
 /// How to materialize.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ impl Fetch<'_> {
         self.options.cache.as_ref().map(|used| used.cache.as_ref())
     }
 
-    /// Puts every file of the list that is not done into its place, and counts.
+    /// Puts every file of the list that is not done into its place, and counts; those that could not be had, in order.
     pub(super) fn run(
         &self,
         list: &WantedList<'_>,
@@ -146,7 +146,7 @@ impl Fetch<'_> {
         place: &dyn Place,
         claims: &Claims,
         report: &mut MaterializeReport,
-    ) -> Result<(), MaterializeError> {
+    ) -> Result<Vec<usize>, MaterializeError> {
         let missing = || list.indices().filter(|index| !done[*index]);
         // What is needed is not to be evicted meanwhile. Without a lease it is fetched again, no more.
         let lease = self.cache().and_then(|cache| {
@@ -166,12 +166,13 @@ impl Fetch<'_> {
         self.progress.begin("fetching", missing().count() as u64, bytes);
         let ran = run(list, &|index| done[index], place, claims, &options, self.progress);
         self.progress.end();
-        let outcome = ran?;
+        let mut outcome = ran?;
         count(&outcome, report);
         if outcome.stopped {
             return Err(BagError::Interrupted.into());
         }
-        Ok(())
+        outcome.failed.sort_unstable();
+        Ok(outcome.failed)
     }
 }
 
@@ -225,13 +226,16 @@ impl Work<'_> {
         );
         report.left_files = unchosen;
         if self.options.finish {
-            report.failed_files = missing;
-            report.failures = still_missing(&list, &done);
+            // What is there and wrong is told by its finding.
+            let is_absent = |index: &usize| bag.stored(list.file(*index).0).is_none();
+            report.failed_files = list.indices().filter(is_absent).count() as u64;
+            report.failures = still_missing(&list, list.indices().filter(is_absent));
         } else if missing > 0 {
-            self.fill(&list, &done, &mut report)?;
+            let failed = self.fill(&list, &done, &mut report)?;
             hashed = false;
+            settle(&list, |index| !done[index] && failed.binary_search(&index).is_err(), &mut findings);
+            tell_wrong(&findings, &mut report.failures);
         }
-        settle(&list, &done, &mut findings);
         if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
             // It was counted before anything was mended.
             findings.retain(|finding| finding.code != Code::OxumMismatch);
@@ -254,13 +258,13 @@ impl Work<'_> {
         }
     }
 
-    /// Fills the bag's folder.
+    /// Fills the bag's folder; the files that could not be had, in order.
     fn fill(
         &self,
         list: &WantedList<'_>,
         done: &[bool],
         report: &mut MaterializeReport,
-    ) -> Result<(), MaterializeError> {
+    ) -> Result<Vec<usize>, MaterializeError> {
         let owner = Owner::new();
         let keep = self.cache().filter(|cache| self.keeps(cache));
         let own = self.root.join(".dbag-work.partial");
@@ -325,15 +329,26 @@ fn done(bag: &Bag, list: &WantedList<'_>, findings: &[Finding]) -> Vec<bool> {
         .collect()
 }
 
-/// What was wrong with a file that has now been seen to, or has failed with a reason, is settled.
-fn settle(list: &WantedList<'_>, done: &[bool], findings: &mut Vec<Finding>) {
-    if findings.iter().all(|finding| finding.code.severity() == Severity::Warning) {
+/// What was wrong with the bytes of a file that has been fetched since is settled.
+fn settle(list: &WantedList<'_>, is_fetched: impl Fn(usize) -> bool, findings: &mut Vec<Finding>) {
+    let wrong = spoilt(findings);
+    if wrong.is_empty() {
         return;
     }
-    let seen_to = list.indices().filter(|index| !done[*index]);
-    let settled: HashSet<String> = seen_to.map(|index| list.file(index).0.path().to_string()).collect();
-    findings
-        .retain(|finding| finding.code.severity() == Severity::Warning || !settled.contains(&finding.place));
+    let fetched = list.indices().filter(|index| is_fetched(*index));
+    let settled: HashSet<String> = fetched
+        .map(|index| list.file(index).0.path().to_string())
+        .filter(|place| wrong.contains(place.as_str()))
+        .collect();
+    findings.retain(|finding| !is_spoilt(finding.code) || !settled.contains(&finding.place));
+}
+
+/// Of a file that is there all the same, a failure says so.
+fn tell_wrong(findings: &[Finding], failures: &mut [Failure]) {
+    let wrong = spoilt(findings);
+    for failure in failures.iter_mut().filter(|failure| wrong.contains(failure.path.to_string().as_str())) {
+        failure.reason = format!("what is there is wrong, and {}", failure.reason);
+    }
 }
 
 fn count(outcome: &Outcome, report: &mut MaterializeReport) {
@@ -341,17 +356,18 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
     (report.cached_files, report.cached_bytes) = outcome.linked;
     report.present_files += outcome.present;
     report.retries = outcome.retries;
-    report.failed_files = outcome.failed;
+    report.failed_files = outcome.failed.len() as u64;
     report.failures = outcome.failures.values().cloned().collect();
 }
 
 /// Why a bag is not finished: the files that are not there.
-fn still_missing(list: &WantedList<'_>, done: &[bool]) -> Vec<Failure> {
-    let missing = list.indices().filter(|index| !done[*index]).take(10_000);
-    missing
+fn still_missing(list: &WantedList<'_>, absent: impl Iterator<Item = usize>) -> Vec<Failure> {
+    let url = |index| list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
+    absent
+        .take(10_000)
         .map(|index| Failure {
             path: list.file(index).0.path().to_owned(),
-            url: list.urls(index).next().map(|url| crate::transport::redacted_text(&url)).unwrap_or_default(),
+            url: url(index),
             reason: "it is not there yet".into(),
             code: None,
         })

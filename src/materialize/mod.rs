@@ -64,6 +64,10 @@ pub enum MaterializeError {
 
 /// The places of files that are there but are not what the bag says.
 fn spoilt(findings: &[Finding]) -> HashSet<&str> {
-    let wrong = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
-    findings.iter().filter(|finding| wrong(finding.code)).map(|finding| finding.place.as_str()).collect()
+    findings.iter().filter(|finding| is_spoilt(finding.code)).map(|finding| finding.place.as_str()).collect()
+}
+
+/// Whether a finding is about the bytes of a file that is there.
+fn is_spoilt(code: Code) -> bool {
+    matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable)
 }

@@ -187,7 +187,7 @@ impl Source for Transport {
             |reason: String| Err(TransportError::new(url, TransportErrorKind::Unsupported, reason));
         match (url.scheme(), &self.network) {
             ("file", _) => self.file.remote(url),
-            (_, None) => unsupported("it is neither there nor in the cache, and dbag works offline".into()),
+            (_, None) => unsupported("it is not in the cache, and dbag works offline".into()),
             ("http" | "https", Some(network)) => network.http.remote(url),
             #[cfg(feature = "s3")]
             ("s3", Some(network)) => network.s3.remote(url),

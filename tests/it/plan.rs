@@ -152,6 +152,46 @@ fn shards_share_a_bag_out_and_a_finish_says_when_all_of_it_is_there() {
     case.sandbox.dbag(&["verify", "out"]).expect(0);
 }
 
+/// Writes as many other bytes to a file, which is then no other file's.
+fn damage(case: &Case, path: &str) {
+    let path = case.sandbox.path(path);
+    let length = fs_err::metadata(&path).unwrap().len();
+    fs_err::remove_file(&path).unwrap();
+    fs_err::write(&path, vec![b'x'; length as usize]).unwrap();
+}
+
+#[test]
+fn what_is_there_and_wrong_is_not_called_missing() {
+    let case = Case::new();
+    case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
+    damage(&case, "out/data/asset/1-AAA3/Image/b.png");
+    let run = |more: &[&str]| {
+        case.sandbox
+            .dbag(&[&["materialize", "bag.zip", "--to", "out", "--json"], more].concat())
+            .expect(1)
+            .json()
+    };
+    let report = run(&["--finish"]);
+    assert_eq!((report["failed_files"].as_u64(), report["present_files"].as_u64()), (Some(0), Some(6)));
+    assert_eq!(report["findings"][0]["code"], "E203");
+    // Out of the cache it can be mended offline; without one it is told, and what is lacking besides.
+    fs_err::remove_file(case.sandbox.path("out/data/asset/1-AAA1/Image/a.png")).unwrap();
+    let report = run(&["--offline", "--no-cache"]);
+    assert_eq!(report["findings"][0]["code"], "E203");
+    let reasons: Vec<&str> = report["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|failure| failure["reason"].as_str().unwrap())
+        .collect();
+    assert!(reasons[0].starts_with("it is not in the cache"), "{report}");
+    assert!(reasons[1].starts_with("what is there is wrong, and it is not in the cache"), "{report}");
+    let finish = case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out", "--finish"]).expect(1).stdout;
+    assert!(finish.contains("E203") && finish.contains("not valid, 1 file not there"), "{finish}");
+    case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out", "--offline"]).expect(0);
+    case.sandbox.dbag(&["verify", "out"]).expect(0);
+}
+
 #[test]
 fn a_packed_bag_is_one_file_that_every_reader_reads() {
     let case = Case::new();

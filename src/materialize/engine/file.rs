@@ -67,7 +67,7 @@ impl<'e> Engine<'e> {
             Err(End::Stopped) => {}
             Err(End::Failed(failure)) => {
                 let mut outcome = self.lock();
-                outcome.failed += 1;
+                outcome.failed.push(index);
                 if outcome.failures.len() < FAILURES {
                     outcome.failures.insert(index, failure);
                 }

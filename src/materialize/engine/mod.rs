@@ -75,8 +75,8 @@ pub(super) struct Outcome {
     pub(super) present: u64,
     /// Times that something was asked for again.
     pub(super) retries: u64,
-    /// Files that could not be had.
-    pub(super) failed: u64,
+    /// The index of each file that could not be had, in any order.
+    pub(super) failed: Vec<usize>,
     /// Why, by the file's index; of very many some.
     pub(super) failures: BTreeMap<usize, Failure>,
     /// The work was stopped on request.
