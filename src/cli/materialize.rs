@@ -155,6 +155,10 @@ fn state(report: &MaterializeReport) -> String {
     if report.is_whole() {
         return "complete and valid".to_owned();
     }
+    if let Some(shard) = report.done_shard() {
+        let verb = if report.shard_files == 1 { "is" } else { "are" };
+        return format!("shard {shard}: its {} {verb} there and right", count(report.shard_files, "file"));
+    }
     let mut state = Vec::new();
     if report.is_invalid() {
         state.push("not valid".to_owned());
@@ -181,6 +185,9 @@ fn document(report: &MaterializeReport) -> Value {
         "cached_bytes": report.cached_bytes,
         "links": {"reflink": report.links.reflink, "hard": report.links.hard, "copy": report.links.copy},
         "left_files": report.left_files,
+        "shard": report.shard.map(|shard| json!({
+            "index": shard.index() + 1, "count": shard.count(), "files": report.shard_files,
+        })),
         "failed_files": report.failed_files,
         "retries": report.retries,
         "failures": report.failures.iter().map(failure_document).collect::<Vec<_>>(),

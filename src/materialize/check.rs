@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::complete::Work;
 use super::place::{is_stamped, stamp_digest};
-use super::{MaterializeError, spoilt};
-use crate::bag::{Bag, BagFile, Finding, VerifyOptions, verify_unknown, with_pool};
+use super::{MaterializeError, is_spoilt, spoilt};
+use crate::bag::{Bag, BagFile, Code, Finding, VerifyOptions, verify_unknown, with_pool};
 use crate::cache::{BagState, Receipts, Trust, stamp, sync_file_system};
 
 impl Work<'_> {
@@ -34,7 +34,10 @@ impl Work<'_> {
         let unknown: HashSet<usize> =
             if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
         let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
-        let report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
+        let mut report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
+        if let Some(ours) = &ours {
+            report.findings.retain(|finding| !is_of_others(bag, ours, finding));
+        }
         if !self.in_place {
             self.stamp(&open, &report.findings)?;
         }
@@ -62,4 +65,11 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a finding is about a file of another shard, which may be at work on it, or about all files together.
+fn is_of_others(bag: &Bag, ours: &HashSet<usize>, finding: &Finding) -> bool {
+    let is_other = |file: BagFile<'_>| bag.is_remote(file) && !ours.contains(&file.number());
+    finding.code == Code::OxumMismatch
+        || is_spoilt(finding.code) && bag.find(&finding.place).is_some_and(is_other)
 }

@@ -218,6 +218,8 @@ impl Work<'_> {
             return Ok(report);
         }
         let list = self.list(&bag);
+        report.shard = self.options.shard;
+        report.shard_files = report.shard.map_or(0, |_| list.len() as u64);
         let done = done(&bag, &list, &findings);
         let missing = done.iter().filter(|done| !**done).count() as u64;
         let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
@@ -294,7 +296,8 @@ impl Work<'_> {
     /// Notes for later runs and for `dbag ls` what the bag is. None of it is needed.
     fn remember(&self, bag: &Bag, list: &WantedList<'_>, report: &MaterializeReport, hashed: bool) {
         let Some(cache) = self.cache() else { return };
-        if report.is_invalid() {
+        // A shard knows nothing of the others; the run that finishes the bag notes it.
+        if report.is_invalid() || report.shard.is_some() {
             return;
         }
         let state = if report.is_whole() { KnownState::Whole } else { KnownState::Holey };

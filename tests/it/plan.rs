@@ -193,6 +193,32 @@ fn what_is_there_and_wrong_is_not_called_missing() {
 }
 
 #[test]
+fn a_shard_says_nothing_of_the_others() {
+    let case = Case::new();
+    let run = |more: &[&str]| case.sandbox.dbag(&[&["materialize", "bag.zip", "--to", "out"], more].concat());
+    let shards = ["1/3", "2/3", "3/3"];
+    let mut of_shard = vec![run(&["--shard", "1/3"]).expect(0), run(&["--shard", "2/3"]).expect(0)];
+    of_shard.push(run(&["--shard", "3/3"]).expect(0));
+    for (shard, output) in shards.iter().zip(&of_shard) {
+        assert!(output.stdout.contains(&format!("shard {shard}: its ")), "{output:?}");
+        assert!(output.stdout.contains("there and right"), "{output:?}");
+    }
+    // All of it is there, and one file of one shard is wrong.
+    damage(&case, "out/data/asset/1-AAA3/Image/b.png");
+    for shard in shards {
+        let report = run(&["--shard", shard, "--no-cache", "--json"]).expect(0).json();
+        assert_eq!(report["whole"], false, "{report}");
+        assert_eq!(report["shard"]["count"], 3);
+        damage(&case, "out/data/asset/1-AAA3/Image/b.png");
+    }
+    let known = case.sandbox.dbag(&["ls", "--json"]).expect(0).json();
+    assert_eq!(known["bags"].as_array().unwrap().len(), 0, "{known}");
+    run(&["--finish"]).expect(1);
+    run(&[]).expect(0);
+    assert_eq!(case.sandbox.dbag(&["ls", "--json"]).expect(0).json()["bags"][0]["state"], "whole");
+}
+
+#[test]
 fn a_packed_bag_is_one_file_that_every_reader_reads() {
     let case = Case::new();
     case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "whole.zip"]).expect(0);
