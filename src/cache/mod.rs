@@ -33,7 +33,7 @@ pub use link::{LinkCounts, LinkKind, Linker};
 pub use objects::{ObjectStore, Stored};
 pub use pins::Pin;
 pub use receipts::{BagState, Receipts, Trust, cache_folder};
-pub use stamp::{Stamp, stamp};
+pub use stamp::{Stamp, stamp, unstamp_wrong};
 pub use store::{Cache, Object};
 pub use survey::{Listed, Usage};
 pub use times::sync_file_system;

@@ -56,6 +56,9 @@ struct Effort {
     /// Bytes a second, at most, such as 10MB
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     limit_rate: Option<u64>,
+    /// Hash everything again, whatever stamps and receipts say, and fetch anew what is wrong
+    #[arg(long)]
+    rehash: bool,
     /// How files come from the cache: auto, reflink, hard or copy [default: auto]
     #[arg(long, value_name = "WAY")]
     link: Option<LinkMode>,
@@ -101,6 +104,7 @@ impl Materialize {
             transport: fetching.transport,
             cache: fetching.cache,
             link: fetching.settings.link.value.unwrap_or_default(),
+            rehash: effort.rehash,
         };
         let bar = context.bar();
         let report = materialize(&self.bag, &options, &bar)?;

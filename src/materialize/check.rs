@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::complete::Work;
 use super::place::{is_stamped, stamp_digest};
-use super::{MaterializeError, is_spoilt, spoilt};
+use super::{MaterializeError, spoilt};
 use crate::bag::{Bag, BagFile, Code, Finding, VerifyOptions, verify_unknown, with_pool};
-use crate::cache::{BagState, Receipts, Trust, stamp, sync_file_system};
+use crate::cache::{BagState, Receipts, Trust, stamp, sync_file_system, unstamp_wrong};
 
 impl Work<'_> {
     /// What is wrong with what is there, and whether files without a stamp were hashed to know. Of other shards nothing is
@@ -23,25 +23,31 @@ impl Work<'_> {
             .filter(|file| file.is_present())
             .filter(|file| ours.as_ref().is_none_or(|ours| ours.contains(&file.number())))
             .collect();
+        let rehash = self.options.rehash;
         let is_open = |file: &&BagFile<'_>| {
+            if rehash {
+                return true;
+            }
             let metadata = fs_err::symlink_metadata(file.path().below(self.root));
             !metadata.is_ok_and(|metadata| is_stamped(&metadata, &file.digests(), self.cache()))
         };
         let open: Vec<BagFile<'_>> =
             with_pool(0, |pool| pool.install(|| files.par_iter().filter(is_open).copied().collect()))?;
         // The receipt of the whole bag is asked only for files that have no stamp: those that other tools wrote.
-        let is_unchanged = !open.is_empty() && self.options.shard.is_none() && self.is_unchanged(bag);
-        let unknown: HashSet<usize> =
-            if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
-        let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
+        let is_unchanged =
+            !rehash && !open.is_empty() && self.options.shard.is_none() && self.is_unchanged(bag);
+        let mut unknown = vec![false; bag.file_count()];
+        open.iter().for_each(|file| unknown[file.number()] = !is_unchanged);
+        let is_known = |file: BagFile<'_>| file.is_present() && !unknown[file.number()];
         let mut report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
         if let Some(ours) = &ours {
             report.findings.retain(|finding| !is_of_others(bag, ours, finding));
         }
+        unstamp_wrong(bag, &report.findings);
         if !self.in_place {
             self.stamp(&open, &report.findings)?;
         }
-        Ok((report.findings, !unknown.is_empty()))
+        Ok((report.findings, !is_unchanged && !open.is_empty()))
     }
 
     /// Whether the bag is as it was when it was last verified in full.
@@ -71,5 +77,5 @@ impl Work<'_> {
 fn is_of_others(bag: &Bag, ours: &HashSet<usize>, finding: &Finding) -> bool {
     let is_other = |file: BagFile<'_>| bag.is_remote(file) && !ours.contains(&file.number());
     finding.code == Code::OxumMismatch
-        || is_spoilt(finding.code) && bag.find(&finding.place).is_some_and(is_other)
+        || finding.code.is_of_bytes() && bag.find(&finding.place).is_some_and(is_other)
 }

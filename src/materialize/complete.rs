@@ -14,7 +14,7 @@ use super::report::{Failure, MaterializeReport};
 use super::select::Selection;
 use super::shard::{Shard, assign};
 use super::work::{Claims, Owner};
-use super::{MaterializeError, is_spoilt, spoilt};
+use super::{MaterializeError, spoilt};
 use crate::bag::{
     Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, VerifyOptions, check_oxum,
     verify_unknown,
@@ -49,6 +49,8 @@ pub struct MaterializeOptions {
     pub cache: Option<CacheUse>,
     /// How files come from the cache.
     pub link: LinkMode,
+    /// Hash everything, whatever stamps and receipts say.
+    pub rehash: bool,
 }
 
 /// A cache, and what it is used for.
@@ -75,6 +77,7 @@ impl Default for MaterializeOptions {
             transport: TransportOptions::default(),
             cache: None,
             link: LinkMode::Auto,
+            rehash: false,
         }
     }
 }
@@ -276,7 +279,8 @@ impl Work<'_> {
         };
         let claims = Claims::at(&folder, &owner)?;
         let place =
-            FolderPlace::new(self.root, self.cache(), keep.is_some(), self.options.link, &folder, &owner);
+            FolderPlace::new(self.root, self.cache(), keep.is_some(), self.options.link, &folder, &owner)
+                .rehash(self.options.rehash);
         let ran = self.fetch.run(list, done, &place, &claims, report);
         // What is there stays there, whatever became of the rest.
         place.settle()?;
@@ -343,7 +347,7 @@ fn settle(list: &WantedList<'_>, is_fetched: impl Fn(usize) -> bool, findings: &
         .map(|index| list.file(index).0.path().to_string())
         .filter(|place| wrong.contains(place.as_str()))
         .collect();
-    findings.retain(|finding| !is_spoilt(finding.code) || !settled.contains(&finding.place));
+    findings.retain(|finding| !finding.code.is_of_bytes() || !settled.contains(&finding.place));
 }
 
 /// Of a file that is there all the same, a failure says so.

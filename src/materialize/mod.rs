@@ -28,7 +28,7 @@ pub use report::{Failure, MaterializeReport};
 pub use select::{FetchFilter, FilterError, Selection};
 pub use shard::{Shard, ShardError};
 
-use crate::bag::{BagError, Code, Finding};
+use crate::bag::{BagError, Finding};
 use crate::cache::CacheError;
 use crate::transport::{SetupError, TransportError};
 
@@ -64,10 +64,6 @@ pub enum MaterializeError {
 
 /// The places of files that are there but are not what the bag says.
 fn spoilt(findings: &[Finding]) -> HashSet<&str> {
-    findings.iter().filter(|finding| is_spoilt(finding.code)).map(|finding| finding.place.as_str()).collect()
-}
-
-/// Whether a finding is about the bytes of a file that is there.
-fn is_spoilt(code: Code) -> bool {
-    matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable)
+    let wrong = findings.iter().filter(|finding| finding.code.is_of_bytes());
+    wrong.map(|finding| finding.place.as_str()).collect()
 }

@@ -55,7 +55,8 @@ pub(super) fn pack(
     };
     let own = bag.files().filter(is_right).collect();
     let name = bag.container().name();
-    let place = PackPlace::open(&folder.join("archive"), name, own, &list, fetch.cache(), &folder, &owner)?;
+    let place = PackPlace::open(&folder.join("archive"), name, own, &list, fetch.cache(), &folder, &owner)?
+        .rehash(options.rehash);
     place.take_own()?;
     let done = vec![false; list.len()];
     fetch.run(&list, &done, &place, &claims, &mut report)?;

@@ -218,6 +218,69 @@ fn a_shard_says_nothing_of_the_others() {
     assert_eq!(case.sandbox.dbag(&["ls", "--json"]).expect(0).json()["bags"][0]["state"], "whole");
 }
 
+/// Changes a file's first octet as a disk does by itself: the same inode, with nothing to be seen in its times.
+fn rot(case: &Case, path: &str) {
+    let path = case.sandbox.path(path);
+    let before = fs_err::metadata(&path).unwrap();
+    let mut writable = before.permissions();
+    #[allow(clippy::permissions_set_readonly_false)]
+    writable.set_readonly(false);
+    fs_err::set_permissions(&path, writable).unwrap();
+    let mut file = fs_err::OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"!").unwrap();
+    file.file().set_modified(before.modified().unwrap()).unwrap();
+    fs_err::set_permissions(&path, before.permissions()).unwrap();
+}
+
+#[test]
+fn what_verify_finds_rotten_is_fetched_anew() {
+    let path = "out/data/asset/1-AAA3/Image/b.png";
+    for link in ["auto", "copy"] {
+        let case = Case::new();
+        let run = |more: &[&str]| {
+            case.sandbox.dbag(&[&["materialize", "bag.zip", "--to", "out", "--link", link], more].concat())
+        };
+        run(&[]).expect(0);
+        for check in [&["verify", "out"][..], &["cache", "verify"]] {
+            rot(&case, path);
+            // A copy is not seen by checking the cache.
+            let code = i32::from(link == "auto" || check[0] == "verify");
+            case.sandbox.dbag(check).expect(code);
+            if code == 1 {
+                run(&["--finish"]).expect(1);
+                assert!(run(&["--finish"]).stdout.contains("E203 data/asset/1-AAA3/Image/b.png"));
+            }
+            run(if code == 1 { &[] } else { &["--rehash"] }).expect(0);
+            case.sandbox.dbag(&["verify", "out"]).expect(0);
+            case.sandbox.dbag(&["cache", "verify"]).expect(0);
+        }
+    }
+}
+
+#[test]
+fn everything_is_hashed_again_where_that_is_asked_for() {
+    let case = Case::new();
+    let run = |more: &[&str]| {
+        case.sandbox.dbag(&[&["materialize", "bag.zip", "--to", "out", "--json"], more].concat())
+    };
+    run(&["--link", "copy"]).expect(0);
+    rot(&case, "out/data/asset/1-AAA3/Image/b.png");
+    let digest = hex_sha256(&body(1));
+    rot(&case, &format!("home/.cache/dbag/objects-1/{}/{digest}", &digest[..2]));
+    run(&["--finish"]).expect(0);
+    let before = case.server.requests().len();
+    assert_eq!(run(&["--rehash", "--finish"]).expect(1).json()["findings"][0]["code"], "E203");
+    let report = run(&["--rehash", "--link", "copy"]).expect(0).json();
+    assert_eq!((report["fetched_files"].as_u64(), report["present_files"].as_u64()), (Some(1), Some(6)));
+    assert_eq!(case.server.requests().len(), before + 1);
+    case.sandbox.dbag(&["verify", "out"]).expect(0);
+    case.sandbox.dbag(&["cache", "verify"]).expect(0);
+    // A packed bag is not made of rot either.
+    rot(&case, &format!("home/.cache/dbag/objects-1/{}/{digest}", &digest[..2]));
+    case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "whole.zip", "--rehash"]).expect(0);
+    case.sandbox.dbag(&["verify", "whole.zip"]).expect(0);
+}
+
 #[test]
 fn a_packed_bag_is_one_file_that_every_reader_reads() {
     let case = Case::new();

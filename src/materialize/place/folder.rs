@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
 use super::slot::{Finish, PartialSlot, naming};
-use super::{Local, Place, Slot};
+use super::{Local, Place, Slot, find};
 use crate::bag::{Algorithm, Digest, NoProgress, hash_reader};
 use crate::cache::{Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system};
 use crate::materialize::list::Wanted;
@@ -26,6 +26,8 @@ pub(in crate::materialize) struct FolderPlace<'c> {
     /// Whether what is fetched is kept in the cache.
     keep: bool,
     linker: Linker,
+    /// Stamps count for nothing.
+    rehash: bool,
     /// Where files under way are: in the cache, or in the bag's own hidden folder.
     work: PathBuf,
     owner: Owner,
@@ -53,10 +55,16 @@ impl<'c> FolderPlace<'c> {
             cache,
             keep,
             linker: Linker::new(link),
+            rehash: false,
             work: work.to_owned(),
             owner: owner.clone(),
             waiting: Mutex::default(),
         }
+    }
+
+    /// The same place, where stamps count for nothing if `rehash` is set.
+    pub(in crate::materialize) fn rehash(self, rehash: bool) -> Self {
+        Self { rehash, ..self }
     }
 
     /// How files came from the cache.
@@ -71,7 +79,7 @@ impl<'c> FolderPlace<'c> {
         if !metadata.is_file() || wanted.length.is_some_and(|expected| expected != length) {
             return Ok(None);
         }
-        if is_stamped(&metadata, &wanted.digests, self.cache) {
+        if !self.rehash && is_stamped(&metadata, &wanted.digests, self.cache) {
             return Ok(Some(length));
         }
         let algorithms: Vec<Algorithm> = wanted.digests.iter().map(Digest::algorithm).collect();
@@ -149,7 +157,7 @@ impl Place for FolderPlace<'_> {
             return Ok(Local::There(length));
         }
         let Some(cache) = self.cache else { return Ok(Local::Absent) };
-        match cache.find(&wanted.digests, wanted.length)? {
+        match find(cache, wanted, self.rehash)? {
             Some(object) if self.link(&object, &path)? => Ok(Local::Linked(object.length)),
             _ => Ok(Local::Absent),
         }

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::slot::{Finish, PartialSlot, naming};
 use super::stored_zip::{Entry, local_header, write_directory};
-use super::{Local, Place, Slot};
+use super::{Local, Place, Slot, find};
 use crate::bag::{Algorithm, BagFile, Digest, MultiHasher};
 use crate::cache::Cache;
 use crate::materialize::list::{Wanted, WantedList};
@@ -29,6 +29,8 @@ pub(in crate::materialize) struct PackPlace<'p> {
     /// Files that the bag itself has, which come first.
     own: Vec<BagFile<'p>>,
     cache: Option<&'p Cache>,
+    /// Stamps count for nothing.
+    rehash: bool,
     work: PathBuf,
     owner: Owner,
     state: Mutex<State>,
@@ -67,6 +69,7 @@ impl<'p> PackPlace<'p> {
             bag: bag.to_owned(),
             own,
             cache,
+            rehash: false,
             work: work.to_owned(),
             owner: owner.clone(),
             state: Mutex::new(State { entries: Vec::new(), end: 0 }),
@@ -81,6 +84,11 @@ impl<'p> PackPlace<'p> {
         }
         place.state = Mutex::new(State { entries, end });
         Ok(place)
+    }
+
+    /// The same place, where stamps count for nothing if `rehash` is set.
+    pub(in crate::materialize) fn rehash(self, rehash: bool) -> Self {
+        Self { rehash, ..self }
     }
 
     fn name(&self, file: BagFile<'_>) -> String {
@@ -232,7 +240,7 @@ impl Place for PackPlace<'_> {
             return Ok(Local::There(length));
         }
         let found = match self.cache {
-            Some(cache) => cache.find(&wanted.digests, wanted.length)?,
+            Some(cache) => find(cache, wanted, self.rehash)?,
             None => None,
         };
         let Some(object) = found else { return Ok(Local::Absent) };
