@@ -40,7 +40,7 @@ pub use reader::Bag;
 pub use tagfile::BagInfo;
 pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
-pub(crate) use verify::{check_oxum, verify_unknown};
+pub(crate) use verify::{check_folders, check_oxum, verify_unknown};
 pub use writer::{BagWriter, Compression};
 
 /// Why a bag could not be opened, read or written.

@@ -29,6 +29,7 @@ pub use check::{CacheReport, Damaged};
 pub use error::CacheError;
 pub use gc::{GcOptions, GcReport, MIN_AGE};
 pub use lease::Lease;
+pub(crate) use link::system_words;
 pub use link::{LinkCounts, LinkKind, Linker};
 pub use objects::{ObjectStore, Stored};
 pub use pins::Pin;

@@ -130,7 +130,8 @@ fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
     for (failure, more) in alike {
         let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
         let more = if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
-        printer.line(format!("{code}{}: {} ({}){more}", failure.path, failure.reason, failure.url))?;
+        let url = if failure.url.is_empty() { String::new() } else { format!(" ({})", failure.url) };
+        printer.line(format!("{code}{}: {}{url}{more}", failure.path, failure.reason))?;
     }
     let untold = report.failed_files - (report.failures.len() as u64).min(report.failed_files);
     if untold > 0 {

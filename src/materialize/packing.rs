@@ -42,7 +42,8 @@ pub(super) fn pack(
     let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag, &findings) };
     let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
     report.left_files = absent.saturating_sub(list.len() as u64);
-    if findings.iter().filter(is_error).any(|finding| !wanted.contains(&finding.place)) {
+    let is_mended = |finding: &Finding| finding.code.is_of_bytes() && wanted.contains(&finding.place);
+    if findings.iter().filter(is_error).any(|finding| !is_mended(finding)) {
         report.findings = findings;
         return Ok(report);
     }

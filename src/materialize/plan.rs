@@ -14,7 +14,7 @@ use super::open::{open, shown};
 use super::report::Failure;
 use super::select::Selection;
 use super::shard::assign;
-use crate::bag::{Bag, BagFile, BagPath, Digest, Finding, Folder, Level, Limits, Progress};
+use crate::bag::{Bag, BagFile, BagPath, Digest, Finding, Folder, Level, Limits, Progress, check_folders};
 use crate::cache::Cache;
 use crate::transport::{TransportOptions, redacted_text};
 
@@ -162,6 +162,7 @@ pub fn plan(from: &str, options: &PlanOptions, progress: &dyn Progress) -> Resul
     if opened.is_malformed() {
         return Ok(plan);
     }
+    plan.findings.extend(check_folders(bag));
     let list = WantedList::new(bag, options.selection.chooser());
     let mut filler = Filler::new(&mut plan, &list, options, &mirrors, bag);
     for index in list.indices() {

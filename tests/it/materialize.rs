@@ -312,6 +312,77 @@ fn a_bag_without_a_payload_folder_gets_one() {
     sandbox.dbag(&["verify", "bag"]).expect(0);
 }
 
+/// A bag of files at a server that has all of them, each with its path as its bytes.
+fn of_names(server: &Server, names: &[&str]) -> HandBag {
+    names.iter().fold(HandBag::new("1.0", &[]), |bag, name| {
+        let body = format!("/{name}");
+        bag.add("manifest-sha256.txt", &format!("{}  data/{name}\n", hex_sha256(body.as_bytes())))
+            .add("fetch.txt", &format!("{}/{name}\t{}\tdata/{name}\n", server.url(), body.len()))
+    })
+}
+
+#[test]
+fn a_file_for_which_there_is_no_place_is_told_and_the_others_come() {
+    let long = "n".repeat(256);
+    for more in [&["--no-cache"][..], &[], &["--link", "hard"]] {
+        let sandbox = Sandbox::new();
+        let server = Server::start(|path, _| Reply::Body(path.as_bytes().into()));
+        let names = ["a", long.as_str(), "folder", "file/below", "z/z"];
+        of_names(&server, &names).write(&sandbox.path("bag"));
+        fs_err::create_dir(sandbox.path("bag/data/folder")).unwrap();
+        sandbox.write("bag/data/file", "in the way");
+        // The second time the other files are there, and those without a place in no cache.
+        for fetched in [2, 0] {
+            let output = sandbox.dbag(&[&["materialize", "bag", "--json"], more].concat());
+            let report = output.expect(1).json();
+            assert_eq!(
+                (report["fetched_files"].as_u64(), report["failed_files"].as_u64()),
+                (Some(fetched), Some(3))
+            );
+            let failures = report["failures"].as_array().unwrap();
+            let reason = |name: &str| -> String {
+                let found = failures.iter().find(|failure| failure["path"] == format!("data/{name}"));
+                found.unwrap_or_else(|| panic!("{name}: {report}"))["reason"].to_string()
+            };
+            assert!(reason(&long).contains("too long"), "{report}");
+            assert!(reason("folder").contains("is a folder, and a file belongs there"), "{report}");
+            assert!(reason("file/below").contains("below can't be put in place: Not a dir"), "{report}");
+            // A file in the way of a folder is what is wrong with the bag.
+            let codes: Vec<_> = report["findings"].as_array().unwrap().iter().map(|f| &f["code"]).collect();
+            assert_eq!(codes, ["E202", "E210"], "{report}");
+        }
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+#[test]
+fn a_file_that_is_listed_as_a_folder_too_is_a_finding_and_the_others_come() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|path, _| Reply::Body(path.as_bytes().into()));
+    of_names(&server, &["a", "f4", "f4/x", "f4/y/z", "z/z"]).write(&sandbox.path("bag"));
+    let has_e210 = |output: crate::support::Output| {
+        let report = output.expect(1).json();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let found: Vec<_> = findings.iter().map(|f| (f["code"].clone(), f["place"].clone())).collect();
+        assert_eq!(found, [("E210".into(), "data/f4".into())], "{report}");
+        report
+    };
+    has_e210(sandbox.dbag(&["verify", "bag", "--json"]));
+    has_e210(sandbox.dbag(&["plan", "bag", "--json"]));
+    sandbox.dbag(&["materialize", "bag", "--pack", "whole.zip"]).expect(1);
+    assert!(server.requests().is_empty() && !sandbox.path("whole.zip").exists());
+    for _ in 0..2 {
+        let report = has_e210(sandbox.dbag(&["materialize", "bag", "--json"]));
+        assert!(report["failed_files"].as_u64() >= Some(1), "{report}");
+        for name in ["a", "z/z"] {
+            assert_eq!(
+                fs_err::read_to_string(sandbox.path("bag/data").join(name)).unwrap(),
+                format!("/{name}")
+            );
+        }
+    }
+}
+
 #[test]
 fn a_page_instead_of_an_archive_is_named_by_its_url() {
     let sandbox = Sandbox::new();

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::limit::Pace;
 use super::small::Partly;
-use super::{Engine, FAILURES, SMALL};
+use super::{Engine, FAILURES, SMALL, is_of_one_file};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
@@ -65,13 +65,16 @@ impl<'e> Engine<'e> {
                 self.progress.file();
             }
             Err(End::Stopped) => {}
-            Err(End::Failed(failure)) => {
-                let mut outcome = self.lock();
-                outcome.failed.push(index);
-                if outcome.failures.len() < FAILURES {
-                    outcome.failures.insert(index, failure);
-                }
-            }
+            Err(End::Failed(failure)) => self.failed(index, failure),
+        }
+    }
+
+    /// Notes that a file can't be had.
+    pub(super) fn failed(&self, index: usize, failure: Failure) {
+        let mut outcome = self.lock();
+        outcome.failed.push(index);
+        if outcome.failures.len() < FAILURES {
+            outcome.failures.insert(index, failure);
         }
     }
 
@@ -122,6 +125,7 @@ impl<'e> Engine<'e> {
             attempt += 1;
             let (reason, code, asked) = match miss {
                 Miss::Stop => return Err(End::Stopped),
+                Miss::Disk(error) if is_of_one_file(&error) => return fail(error.to_string(), None),
                 Miss::Disk(error) => {
                     self.give_up(error);
                     return Err(End::Stopped);
@@ -221,7 +225,7 @@ pub(super) fn too_long(expected: u64) -> Miss {
     Miss::Wrong(Code::LengthMismatch, reason)
 }
 
-fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
+pub(super) fn failure(file: BagFile<'_>, url: String, reason: String, code: Option<Code>) -> Failure {
     Failure { path: file.path().to_owned(), url, reason, code }
 }
 

@@ -12,7 +12,9 @@ use tempfile::NamedTempFile;
 use super::slot::{Finish, PartialSlot, naming};
 use super::{Local, Place, Slot, find};
 use crate::bag::{Algorithm, Digest, NoProgress, hash_reader};
-use crate::cache::{Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system};
+use crate::cache::{
+    Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system, system_words,
+};
 use crate::materialize::list::Wanted;
 use crate::materialize::work::Owner;
 
@@ -72,9 +74,21 @@ impl<'c> FolderPlace<'c> {
         self.linker.counts()
     }
 
-    /// Whether the file at its place is the one that is listed: by its stamp, or by its bytes.
+    /// Whether the file at its place is the one that is listed: by its stamp, or by its bytes. That nothing can be put
+    /// there is an error.
     fn is_right(&self, path: &Path, wanted: &Wanted<'_>) -> io::Result<Option<u64>> {
-        let Ok(metadata) = fs_err::symlink_metadata(path) else { return Ok(None) };
+        let metadata = match fs_err::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if has_no_place(&error) => {
+                let message = format!("{} can't be put in place: {}", path.display(), system_words(&error));
+                return Err(io::Error::new(error.kind(), message));
+            }
+            Err(_) => return Ok(None),
+        };
+        if metadata.is_dir() {
+            let message = format!("{} is a folder, and a file belongs there", path.display());
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+        }
         let length = metadata.len();
         if !metadata.is_file() || wanted.length.is_some_and(|expected| expected != length) {
             return Ok(None);
@@ -189,6 +203,11 @@ impl Finish for FolderPlace<'_> {
     fn finish(&self, file: NamedTempFile, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()> {
         self.place(file, wanted, digests)
     }
+}
+
+/// Whether a path can't be that of a file here: it is worth no request.
+fn has_no_place(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidFilename | io::ErrorKind::NotADirectory)
 }
 
 /// Whether a file's stamp says that it was seen with these digests.
