@@ -113,7 +113,7 @@ impl Error {
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }
-            Self::Materialize(MaterializeError::OtherBag(_)) => {
+            Self::Materialize(MaterializeError::OtherBag { .. }) => {
                 Some("give an empty or new folder with --to DIR")
             }
             _ => None,

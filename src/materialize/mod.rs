@@ -36,8 +36,8 @@ use crate::transport::{SetupError, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum MaterializeError {
-    #[error("{0} is there already and does not hold this bag")]
-    OtherBag(PathBuf),
+    #[error("{path} is there already and does not hold this bag: {why}")]
+    OtherBag { path: PathBuf, why: String },
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),
     #[error("{0} is not a folder to take files from")]

@@ -81,10 +81,23 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     sandbox.write("mine/notes.txt", "mine");
     sandbox.dbag(&["materialize", "bag.zip", "--to", "mine"]).expect(2).says(&["mine", "not hold this bag"]);
     HandBag::new("1.0", &[("x", "2")]).write(&sandbox.path("other"));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "other"]).expect(2).says(&[
+        "other",
+        "not hold this bag",
+        "its manifest-sha256.txt is another",
+    ]);
+    HandBag::new("1.0", &[("x", "1")])
+        .add("fetch.txt", "http://h/x\t1\tdata/x\n")
+        .write(&sandbox.path("more"));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "more"]).expect(2).says(&["it has a fetch.txt"]);
+    sandbox.dbag(&["materialize", "more", "--to", "mine"]).expect(2).says(&["there is no bag in it"]);
+    HandBag::new("1.0", &[("x", "1")])
+        .add("fetch.txt", "http://g/x\t1\tdata/x\n")
+        .write(&sandbox.path("urls"));
     sandbox
-        .dbag(&["materialize", "bag.zip", "--to", "other"])
+        .dbag(&["materialize", "more", "--to", "urls"])
         .expect(2)
-        .says(&["other", "not hold this bag"]);
+        .says(&["urls", "its fetch.txt is another"]);
     assert_eq!(tree(&sandbox.path("mine")).len(), 1);
     fs_err::create_dir(sandbox.path("empty")).unwrap();
     sandbox.dbag(&["materialize", "bag.zip", "--to", "empty"]).expect(0);
