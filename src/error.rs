@@ -102,6 +102,9 @@ impl Error {
             | Self::Open(OpenError::Query(QueryError::NotFetched { .. })) => {
                 Some("fetch it with: dbag materialize")
             }
+            Self::Materialize(MaterializeError::NothingThere(_)) => {
+                Some("fetch the bag first: the same command without --finish, or with --shard")
+            }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
@@ -218,6 +221,7 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
         | MaterializeError::Busy(_)
         | MaterializeError::Setup(SetupError::Client(_)) => ErrorKind::Environment,
         MaterializeError::Setup(SetupError::Io(error)) | MaterializeError::Io(error) => io(error),
+        MaterializeError::NothingThere(_) => ErrorKind::Unfinished,
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
         _ => ErrorKind::Usage,

@@ -38,6 +38,8 @@ use crate::transport::{SetupError, TransportError};
 pub enum MaterializeError {
     #[error("{path} is there already and does not hold this bag: {why}")]
     OtherBag { path: PathBuf, why: String },
+    #[error("nothing is there to finish: {0} is not there, or empty")]
+    NothingThere(PathBuf),
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),
     #[error("{0} is not a folder to take files from")]

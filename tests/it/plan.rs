@@ -282,6 +282,20 @@ fn everything_is_hashed_again_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_finish_of_nothing_makes_nothing() {
+    let case = Case::new();
+    let finish = ["materialize", "bag.zip", "--to", "out", "--finish"];
+    case.sandbox.dbag(&finish).expect(4).says(&["nothing is there", "out"]);
+    assert!(!case.sandbox.path("out").exists());
+    fs_err::create_dir(case.sandbox.path("out")).unwrap();
+    case.sandbox.dbag(&finish).expect(4).says(&["nothing is there", "out"]);
+    assert!(tree(&case.sandbox.path("out")).is_empty());
+    let error = case.sandbox.dbag(&["materialize", "bag.zip", "--finish", "--json"]).expect(4).json();
+    assert_eq!(error["error"]["kind"], "unfinished");
+    assert!(!case.sandbox.path("bag").exists());
+}
+
+#[test]
 fn a_packed_bag_is_one_file_that_every_reader_reads() {
     let case = Case::new();
     case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "whole.zip"]).expect(0);

@@ -26,6 +26,9 @@ pub(in crate::materialize) fn unpack(
     let empty =
         || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     if !target.exists() || empty() {
+        if options.finish {
+            return Err(MaterializeError::NothingThere(target));
+        }
         match copy_container(bag, &target, progress) {
             // Another process was faster.
             Err(BagError::Exists(_) | BagError::Io(_)) if difference(bag, &target).is_none() => {}
