@@ -114,22 +114,27 @@ impl Materialize {
     }
 }
 
-fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
-    let printer = context.printer;
-    print_findings(&report.findings, printer)?;
-    // Many files that fail in one way are told together: the reason once, and as an example the first of them.
+/// Many files that fail in one way are told together: the reason once, as an example the first of them, and how many more.
+pub(super) fn alike(failures: &[Failure]) -> Vec<(&Failure, String)> {
     let mut alike: Vec<(&Failure, u64)> = Vec::new();
     let mut known: HashMap<(&str, Option<Code>), usize> = HashMap::new();
-    for failure in &report.failures {
+    for failure in failures {
         let at = *known.entry((&failure.reason, failure.code)).or_insert(alike.len());
         match alike.get_mut(at) {
             Some((_, more)) => *more += 1,
             None => alike.push((failure, 0)),
         }
     }
-    for (failure, more) in alike {
+    let told =
+        |more| if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
+    alike.into_iter().map(|(failure, more)| (failure, told(more))).collect()
+}
+
+fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
+    let printer = context.printer;
+    print_findings(&report.findings, printer)?;
+    for (failure, more) in alike(&report.failures) {
         let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let more = if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
         let url = if failure.url.is_empty() { String::new() } else { format!(" ({})", failure.url) };
         printer.line(format!("{code}{}: {}{url}{more}", failure.path, failure.reason))?;
     }

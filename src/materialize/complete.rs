@@ -10,7 +10,7 @@ use super::mirror::{Mirror, Mirrors};
 use super::open::{Opened, Original, is_malformed, is_tag, open, shown};
 use super::packing::pack;
 use super::place::{FolderPlace, Place, restore, unpack};
-use super::report::{Failure, MaterializeReport};
+use super::report::{FAILURES, Failure, MaterializeReport};
 use super::select::Selection;
 use super::shard::{Shard, assign};
 use super::work::{Claims, Owner};
@@ -371,7 +371,7 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
 fn still_missing(list: &WantedList<'_>, absent: impl Iterator<Item = usize>) -> Vec<Failure> {
     let url = |index| list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
     absent
-        .take(10_000)
+        .take(FAILURES)
         .map(|index| Failure {
             path: list.file(index).0.path().to_owned(),
             url: url(index),

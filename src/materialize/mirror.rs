@@ -91,6 +91,11 @@ impl<'m> Mirrors<'m> {
 
     /// Where the mirrors may have a file, in the order of trying. Of a folder only what is there.
     pub(super) fn urls(&self, list: &WantedList<'_>, index: usize) -> Vec<Url> {
+        self.places(list, index).into_iter().map(|(_, url)| url).collect()
+    }
+
+    /// The same, each with its mirror.
+    pub(super) fn places(&self, list: &WantedList<'_>, index: usize) -> Vec<(&'m Mirror, Url)> {
         if self.mirrors.is_empty() {
             return Vec::new();
         }
@@ -108,13 +113,16 @@ impl<'m> Mirrors<'m> {
                         if urls.is_empty() {
                             way.store(at, Ordering::Relaxed);
                         }
-                        urls.push(url);
+                        urls.push((mirror, url));
                     }
                 }
-                Mirror::Url(base) => urls.extend(places.filter_map(|(_, name)| below(base, &name))),
+                Mirror::Url(base) => {
+                    let all = places.filter_map(|(_, name)| below(base, &name));
+                    urls.extend(all.map(|url| (mirror, url)));
+                }
             }
         }
-        urls.dedup();
+        urls.dedup_by(|(_, one), (_, other)| one == other);
         urls
     }
 

@@ -81,6 +81,11 @@ impl MaterializeReport {
     }
 }
 
+/// Failures that are kept in full. The others are counted.
+pub(super) const FAILURES: usize = 10_000;
+/// Why nothing is asked for where a line of `fetch.txt` has no URL.
+pub(super) const NOT_A_URL: &str = "it is not a URL";
+
 /// A file that could not be had.
 #[derive(Debug, Clone)]
 pub struct Failure {

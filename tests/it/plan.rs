@@ -90,6 +90,63 @@ fn what_can_t_be_had_is_said_before_anything_is_tried() {
 }
 
 #[test]
+fn what_can_t_be_had_offline_is_not_to_be_fetched() {
+    let case = Case::new();
+    case.sandbox.dbag(&["materialize", "bag.zip", "--to", "first", "--table", "Image"]).expect(0);
+    let names = |number: usize| FILES[number].0;
+    case.sandbox.write(&format!("mirror/{}", names(3)), body(3));
+    let plan = ["plan", "bag.zip", "--offline", "--from", "mirror", "--shards", "1", "--files", "--json"];
+    let plan = case.sandbox.dbag(&plan).expect(1).json();
+    assert_eq!(
+        (plan["cached"]["files"].as_u64(), plan["fetch"]["files"].as_u64()),
+        (Some(3), Some(1)),
+        "{plan}"
+    );
+    assert_eq!(
+        (plan["impossible_files"].as_u64(), plan["shards"][0]["fetch"]["files"].as_u64()),
+        (Some(2), Some(1))
+    );
+    let lost: Vec<&str> =
+        plan["impossible"].as_array().unwrap().iter().map(|lost| lost["path"].as_str().unwrap()).collect();
+    assert_eq!(lost, [names(4), names(5)]);
+    let places: Vec<&str> =
+        plan["files"].as_array().unwrap().iter().map(|file| file["where"].as_str().unwrap()).collect();
+    assert_eq!(places, ["cached", "cached", "cached", "remote", "nowhere", "nowhere"]);
+    let output = case.sandbox.dbag(&["plan", "bag.zip", "--offline", "--no-cache"]).expect(1);
+    assert!(
+        output.stdout.contains("dbag works offline") && output.stdout.contains("5 files like it"),
+        "{output:?}"
+    );
+    // Materialize says the same.
+    let report =
+        case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out", "--offline", "--json"]).expect(4);
+    assert_eq!(report.json()["failures"][0]["reason"], plan["impossible"][0]["reason"]);
+}
+
+#[test]
+fn a_mirror_is_one_line_of_a_plan_whatever_folders_are_in_it() {
+    let case = Case::new();
+    for (number, (path, _)) in FILES.iter().enumerate() {
+        case.sandbox.write(&format!("mirror/{path}"), body(number));
+    }
+    let hosts = case.plan(&["--from", "mirror"])["hosts"].clone();
+    assert_eq!(hosts, serde_json::json!([{"host": "mirror", "files": 6, "bytes": 5_102_310}]));
+}
+
+#[test]
+fn a_line_without_a_url_is_called_so_by_plan_and_materialize() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[])
+        .add("manifest-sha256.txt", &format!("{}  data/a\n", hex_sha256(b"hello")))
+        .add("fetch.txt", "http://\t5\tdata/a\n")
+        .write(&sandbox.path("bag"));
+    for (command, code) in [("plan", 1), ("materialize", 3)] {
+        let output = sandbox.dbag(&[command, "bag"]).expect(code);
+        assert!(output.stdout.contains("it is not a URL"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_selection_takes_what_it_says_and_the_rest_is_no_failure() {
     let cases: [(&[&str], &[usize]); 9] = [
         (&["--table", "Image"], &[0, 1, 2]),

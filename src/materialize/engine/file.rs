@@ -10,10 +10,11 @@ use url::Url;
 
 use super::limit::Pace;
 use super::small::Partly;
-use super::{Engine, FAILURES, SMALL, is_of_one_file};
+use super::{Engine, SMALL, is_of_one_file};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
+use crate::materialize::report::{FAILURES, NOT_A_URL};
 use crate::transport::{Body, Chunks, Remote, TransportError, TransportErrorKind, redacted, redacted_text};
 
 /// Times that one file is asked for at one place, without anything new coming, before it counts as failed there.
@@ -85,7 +86,7 @@ impl<'e> Engine<'e> {
         let listed = self.list.urls(wanted.index).map(|text| Url::parse(&text).map_err(|_| text));
         for url in mirrors.chain(listed) {
             last = match url {
-                Err(text) => failure(wanted.file, redacted_text(&text), "it is not a URL".into(), None),
+                Err(text) => failure(wanted.file, redacted_text(&text), NOT_A_URL.into(), None),
                 Ok(url) => match self.fetch_at(wanted, &url, &mut partly).await {
                     Err(End::Failed(failure)) => failure,
                     other => return other,

@@ -46,8 +46,6 @@ const MEMORY: usize = 64 << 20;
 const PIECE: usize = 1 << 10;
 /// Batches under way at once; what they hold is bounded by connections and memory, not by this.
 const BATCHES: usize = 12;
-/// Failures that are kept in full. The others are counted.
-const FAILURES: usize = 10_000;
 
 /// How to fetch.
 pub(super) struct EngineOptions<'e> {
