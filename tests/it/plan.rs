@@ -371,6 +371,17 @@ fn a_packed_bag_is_one_file_that_every_reader_reads() {
     case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
     case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "again.zip", "--offline"]).expect(0);
     assert!(fs_err::read(case.sandbox.path("again.zip")).unwrap() == whole);
+    // And out of folders that list their files in other orders.
+    for (folder, backwards) in [("one/bag", false), ("two/bag", true)] {
+        let mut files: Vec<(String, Vec<u8>)> = tree(&case.sandbox.path("out")).into_iter().collect();
+        if backwards {
+            files.reverse();
+        }
+        files.iter().for_each(|(name, body)| drop(case.sandbox.write(&format!("{folder}/{name}"), body)));
+        let out = format!("{}.zip", folder.replace('/', "-"));
+        case.sandbox.dbag(&["materialize", folder, "--pack", &out, "--offline"]).expect(0);
+        assert!(fs_err::read(case.sandbox.path(&out)).unwrap() == whole, "{folder}");
+    }
     assert_eq!(case.server.requests().len(), 2 * requests);
     let names = fs_err::read_dir(case.sandbox.path(".")).unwrap();
     assert!(names.map(Result::unwrap).all(|entry| !entry.file_name().to_string_lossy().contains("partial")));

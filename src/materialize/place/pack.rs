@@ -26,7 +26,7 @@ pub(in crate::materialize) struct PackPlace<'p> {
     file: std::fs::File,
     /// The bag's name, which every entry's name begins with.
     bag: String,
-    /// Files that the bag itself has, which come first.
+    /// Files that the bag itself has, in the order in which they are best read.
     own: Vec<BagFile<'p>>,
     cache: Option<&'p Cache>,
     /// Stamps count for nothing.
@@ -74,13 +74,13 @@ impl<'p> PackPlace<'p> {
             owner: owner.clone(),
             state: Mutex::new(State { entries: Vec::new(), end: 0 }),
         };
-        let mut entries = Vec::with_capacity(place.own.len() + list.len());
+        let mut entries = vec![None; place.own.len() + list.len()];
         let mut end = 0;
-        let own = place.own.iter().map(|file| (*file, Some(file.length())));
-        for (file, length) in own.chain(list.indices().map(|index| list.file(index))) {
+        for number in place.order(list) {
+            let (file, length) = place.file(list, number as usize);
             let entry = length.map(|length| Entry::at(end, &place.name(file), length));
             end = entry.map_or(end, |entry| entry.end());
-            entries.push(entry.map(|entry| Filled { entry, crc: None }));
+            entries[number as usize] = entry.map(|entry| Filled { entry, crc: None });
         }
         place.state = Mutex::new(State { entries, end });
         Ok(place)
@@ -89,6 +89,29 @@ impl<'p> PackPlace<'p> {
     /// The same place, where stamps count for nothing if `rehash` is set.
     pub(in crate::materialize) fn rehash(self, rehash: bool) -> Self {
         Self { rehash, ..self }
+    }
+
+    /// A file of the bag itself or of the list, by its number among all of them, and its length if that is known.
+    fn file<'s>(&self, list: &WantedList<'s>, number: usize) -> (BagFile<'s>, Option<u64>)
+    where
+        'p: 's,
+    {
+        match self.own.get(number) {
+            Some(file) => (*file, Some(file.length())),
+            None => list.file(number - self.own.len()),
+        }
+    }
+
+    /// The numbers of all files in the order in which they lie in the archive: bagit.txt, the other tag files, the payload,
+    /// by path. So one bag makes one archive, whatever order its files were met in and wherever they were.
+    fn order(&self, list: &WantedList<'_>) -> Vec<u32> {
+        let count = self.own.len() + list.len();
+        let mut order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        order.sort_unstable_by_key(|number| {
+            let path = self.file(list, *number as usize).0.path();
+            (path.as_str() != "bagit.txt", path.is_payload(), path)
+        });
+        order
     }
 
     fn name(&self, file: BagFile<'_>) -> String {
@@ -192,7 +215,8 @@ impl<'p> PackPlace<'p> {
             self.write(entry.header, &local_header(&entry, &name, crc))?;
             entries.push((entry, name, crc));
         }
-        let start = entries.iter().map(|(entry, ..)| entry.end()).max().unwrap_or(0);
+        entries.sort_unstable_by_key(|(entry, ..)| entry.header);
+        let start = entries.last().map_or(0, |(entry, ..)| entry.end());
         self.file.set_len(start)?;
         let mut out = io::BufWriter::new(At { file: &self.file, at: start });
         write_directory(
