@@ -34,6 +34,7 @@ pub use extract::{copy_container, temporary_beside};
 pub use file::{BagFile, FetchEntry};
 pub use finding::{Code, Finding, Severity};
 pub use names::{FileId, Names, TooManyNames};
+pub(crate) use path::printable;
 pub use path::{BagPath, PathError, PathRef};
 pub(crate) use pool::with_pool;
 pub use reader::Bag;
