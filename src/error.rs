@@ -107,6 +107,9 @@ impl Error {
             _ if self.system().is_some_and(is_full) => Some(
                 "make room (dbag cache gc --max-size SIZE removes what was not used for long), and run the same command again",
             ),
+            Self::Materialize(MaterializeError::NothingThere(_)) => {
+                Some("fetch the bag first: the same command without --finish, or with --shard")
+            }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
@@ -118,7 +121,7 @@ impl Error {
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }
-            Self::Materialize(MaterializeError::OtherBag(_)) => {
+            Self::Materialize(MaterializeError::OtherBag { .. }) => {
                 Some("give an empty or new folder with --to DIR")
             }
             _ => None,
@@ -268,6 +271,7 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
             ErrorKind::Usage => ErrorKind::Environment,
             kind => kind,
         },
+        MaterializeError::NothingThere(_) => ErrorKind::Unfinished,
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
         _ => ErrorKind::Usage,

@@ -105,6 +105,11 @@ impl Code {
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('E') { Severity::Error } else { Severity::Warning }
     }
+
+    /// Whether a finding of this kind is about the bytes of a file that is there.
+    pub(crate) fn is_of_bytes(self) -> bool {
+        matches!(self, Self::DigestMismatch | Self::LengthMismatch | Self::FileUnreadable)
+    }
 }
 
 impl fmt::Display for Code {

@@ -34,13 +34,14 @@ pub use extract::{copy_container, temporary_beside};
 pub use file::{BagFile, FetchEntry};
 pub use finding::{Code, Finding, Severity};
 pub use names::{FileId, Names, TooManyNames};
+pub(crate) use path::printable;
 pub use path::{BagPath, PathError, PathRef};
 pub(crate) use pool::with_pool;
 pub use reader::Bag;
 pub use tagfile::BagInfo;
 pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
-pub(crate) use verify::{check_oxum, verify_unknown};
+pub(crate) use verify::{check_folders, check_oxum, verify_unknown};
 pub use writer::{BagWriter, Compression};
 
 /// Why a bag could not be opened, read or written.

@@ -143,7 +143,7 @@ impl fmt::Display for PathRef<'_> {
 }
 
 /// A name as it is shown: control characters escaped.
-pub(super) fn printable(name: &str) -> Cow<'_, str> {
+pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     if !name.chars().any(char::is_control) {
         return Cow::Borrowed(name);
     }

@@ -284,19 +284,36 @@ fn hard_link(from: &Path, folder: &Path, to: &Path) -> Result<(), Slip> {
             if is_one_file(&known(from)?, &known(to)?) {
                 return Ok(());
             }
-            match temporary().make_in(folder, |path| fs_err::hard_link(from, path)) {
+            let linked = temporary()
+                .make_in(folder, |path| fs_err::hard_link(from, path).map_err(|error| plain(&error)));
+            match linked {
                 Ok(link) => return persist(link, to).map_err(Slip::Fatal),
                 Err(error) => error,
             }
         }
-        Err(error) => error,
+        // fs_err names the two the other way round.
+        Err(error) => plain(&error),
     };
+    let message =
+        format!("failed to put {} in place by a hard link to {}: {error}", to.display(), from.display());
+    let error = io::Error::new(error.kind(), message);
     Err(match error.kind() {
         io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported => Slip::Folder(error),
         // Links to the files of others may be forbidden, and FAT says so of every file.
         io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks => Slip::File(error),
         _ => Slip::Fatal(error),
     })
+}
+
+/// The system's own words for an error, without those that `fs_err` puts before them.
+pub(crate) fn system_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once("`: ").map_or(text.clone(), |(_, words)| words.to_owned())
+}
+
+/// The same error in the system's own words.
+fn plain(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), system_words(error))
 }
 
 /// Whether both are names of one file. A rename onto another name of the same file would do nothing.

@@ -204,9 +204,14 @@ impl Receipts {
         }
     }
 
-    /// Keeps that a bag, in the state it was in before it was read, was verified in full. Anything less is not kept.
+    /// Keeps that a bag, in the state it was in before it was read, was verified in full. Anything less is not kept. What
+    /// was kept of this state before goes where it is found wrong.
     pub fn keep(&self, state: &BagState, report: &VerifyReport) -> io::Result<()> {
-        if report.coverage != Coverage::All || report.verdict() == Verdict::Invalid {
+        if report.verdict() == Verdict::Invalid {
+            let is_believed = matches!(self.trust(state), Trust::Unchanged | Trust::TooFresh);
+            return if is_believed { fs_err::remove_file(self.place(&state.path)) } else { Ok(()) };
+        }
+        if report.coverage != Coverage::All {
             return Ok(());
         }
         let receipt = Receipt {

@@ -9,12 +9,13 @@
 //! one file in ten million is held for stamped by chance. A file system that keeps times less finely than 100 ns keeps
 //! no stamps: there files are hashed again.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
 use super::times::{FileTime, inode, modified, set_modified};
-use crate::bag::{Algorithm, Digest, MultiHasher};
+use crate::bag::{Algorithm, Bag, Digest, Finding, MultiHasher};
 
 /// Set before what is hashed, so that another way to make stamps can have another one.
 const DOMAIN: &[u8] = b"dbag stamp 1\n";
@@ -57,6 +58,38 @@ impl Stamp {
 /// Only the file's owner can. A symbolic link is refused, not followed.
 pub fn stamp(path: &Path, digest: &Digest) -> io::Result<()> {
     stamp_unchanged(path, digest, &fs_err::symlink_metadata(path)?)
+}
+
+/// Takes the mark from a file whose bytes were found wrong, which is then hashed wherever it is met. Its bytes are not
+/// touched. What can't be a mark stays: the time of a file that another program wrote, as good as always.
+///
+/// Only the file's owner can. A symbolic link is not followed.
+pub fn unstamp(path: &Path) -> io::Result<()> {
+    let metadata = fs_err::symlink_metadata(path)?;
+    let FileTime { seconds, nanoseconds } = modified(&metadata);
+    if !metadata.is_file() || nanoseconds == 0 || !nanoseconds.is_multiple_of(100) {
+        return Ok(());
+    }
+    // Another time also where only every hundredth nanosecond is kept.
+    set_modified(path, FileTime { seconds, nanoseconds: (nanoseconds + 101) % 1_000_000_000 })
+}
+
+/// Takes the marks from the payload files of a bag's folder that were found wrong, as far as they are ours. Of an archive
+/// nothing is touched.
+pub fn unstamp_wrong(bag: &Bag, findings: &[Finding]) {
+    let wrong: HashSet<&str> = findings
+        .iter()
+        .filter(|finding| finding.code.is_of_bytes())
+        .map(|finding| finding.place.as_str())
+        .collect();
+    let root = bag.container().location();
+    if wrong.is_empty() || !root.is_dir() {
+        return;
+    }
+    let files = bag.payload().filter(|file| wrong.contains(file.path().to_string().as_str()));
+    for file in files.filter_map(|file| bag.stored(file)) {
+        let _ = unstamp(&file.path().below(root));
+    }
 }
 
 /// The same for a file that was looked at before, if it is still as it was then.
@@ -117,6 +150,25 @@ mod tests {
         fs_err::set_permissions(&path, permissions).unwrap();
         stamp(&path, &digest("aa")).unwrap();
         assert!(holds(&path, &digest("aa")));
+    }
+
+    #[test]
+    fn a_stamp_is_taken_from_a_file_and_no_other_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs_err::write(&path, "abc").unwrap();
+        stamp(&path, &digest("aa")).unwrap();
+        let before = modified(&fs_err::metadata(&path).unwrap());
+        unstamp(&path).unwrap();
+        assert!(!holds(&path, &digest("aa")));
+        let after = modified(&fs_err::metadata(&path).unwrap());
+        assert_eq!((after.seconds, fs_err::read(&path).unwrap().as_slice()), (before.seconds, &b"abc"[..]));
+        for nanoseconds in [0, 123, after.nanoseconds] {
+            set_modified(&path, FileTime { seconds: 7, nanoseconds }).unwrap();
+            unstamp(&path).unwrap();
+            let kept = modified(&fs_err::metadata(&path).unwrap());
+            assert_eq!(kept, FileTime { seconds: 7, nanoseconds });
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::folder::{Folder, NEW};
 use super::md5::Md5Names;
 use super::objects::{ObjectStore, hash_file, readable_by_all};
-use super::stamp::{Stamp, is_same, stamp_unchanged};
+use super::stamp::{Stamp, is_same, stamp_unchanged, unstamp};
 use super::times::{set_accessed_now, sync_file_system, used};
 use super::{CacheError, stamp};
 use crate::bag::{Algorithm, Digest, NoProgress};
@@ -165,13 +165,28 @@ impl Cache {
     /// One look is enough where the object's stamp holds. Elsewhere it is hashed, and stamped again if it is right; if it
     /// is not, it is put aside and not found.
     pub fn find(&self, digests: &[Digest], length: Option<u64>) -> io::Result<Option<Object>> {
+        self.find_trusting(digests, length, true)
+    }
+
+    /// The same, but the object is hashed whatever its stamp says.
+    pub fn find_anew(&self, digests: &[Digest], length: Option<u64>) -> io::Result<Option<Object>> {
+        self.find_trusting(digests, length, false)
+    }
+
+    fn find_trusting(
+        &self,
+        digests: &[Digest],
+        length: Option<u64>,
+        stamps: bool,
+    ) -> io::Result<Option<Object>> {
         let Some(sha256) = self.named(digests) else { return Ok(None) };
         let path = self.objects.path(&sha256);
         let metadata = match fs_err::symlink_metadata(&path) {
             Err(error) if is_absence(&error) => return Ok(None),
             other => other?,
         };
-        if !Stamp::holds(&metadata, &sha256) && !self.is_right(&path, &metadata, &sha256, digests)? {
+        let is_stamped = stamps && Stamp::holds(&metadata, &sha256);
+        if !is_stamped && !self.is_right(&path, &metadata, &sha256, digests)? {
             return Ok(None);
         }
         if length.is_some_and(|length| length != metadata.len()) {
@@ -217,6 +232,8 @@ impl Cache {
     ) -> io::Result<Option<PathBuf>> {
         let is_still_there = fs_err::symlink_metadata(path).is_ok_and(|now| is_same(&now, looked_at));
         let Some(name) = path.file_name().filter(|_| is_still_there) else { return Ok(None) };
+        // Bags that have it by a hard link are to be told too. One that is another user's keeps its stamp.
+        let _ = unstamp(path);
         let moved = self.folder.make(&self.folder.path(ASIDE)).and_then(|()| {
             let mut number = 0_u32;
             let place = loop {

@@ -56,6 +56,9 @@ struct Effort {
     /// Bytes a second, at most, such as 10MB
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     limit_rate: Option<u64>,
+    /// Hash everything again, whatever stamps and receipts say, and fetch anew what is wrong
+    #[arg(long)]
+    rehash: bool,
     /// How files come from the cache: auto, reflink, hard or copy [default: auto]
     #[arg(long, value_name = "WAY")]
     link: Option<LinkMode>,
@@ -101,6 +104,7 @@ impl Materialize {
             transport: fetching.transport,
             cache: fetching.cache,
             link: fetching.settings.link.value.unwrap_or_default(),
+            rehash: effort.rehash,
         };
         let bar = context.bar();
         let report = materialize(&self.bag, &options, &bar)?;
@@ -110,23 +114,29 @@ impl Materialize {
     }
 }
 
-fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
-    let printer = context.printer;
-    print_findings(&report.findings, printer)?;
-    // Many files that fail in one way are told together: the reason once, and as an example the first of them.
+/// Many files that fail in one way are told together: the reason once, as an example the first of them, and how many more.
+pub(super) fn alike(failures: &[Failure]) -> Vec<(&Failure, String)> {
     let mut alike: Vec<(&Failure, u64)> = Vec::new();
     let mut known: HashMap<(&str, Option<Code>), usize> = HashMap::new();
-    for failure in &report.failures {
+    for failure in failures {
         let at = *known.entry((&failure.reason, failure.code)).or_insert(alike.len());
         match alike.get_mut(at) {
             Some((_, more)) => *more += 1,
             None => alike.push((failure, 0)),
         }
     }
-    for (failure, more) in alike {
+    let told =
+        |more| if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
+    alike.into_iter().map(|(failure, more)| (failure, told(more))).collect()
+}
+
+fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
+    let printer = context.printer;
+    print_findings(&report.findings, printer)?;
+    for (failure, more) in alike(&report.failures) {
         let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let more = if more == 0 { String::new() } else { format!(", and {} like it", count(more, "file")) };
-        printer.line(format!("{code}{}: {} ({}){more}", failure.path, failure.reason, failure.url))?;
+        let url = if failure.url.is_empty() { String::new() } else { format!(" ({})", failure.url) };
+        printer.line(format!("{code}{}: {}{url}{more}", failure.path, failure.reason))?;
     }
     let untold = report.failed_files - (report.failures.len() as u64).min(report.failed_files);
     if untold > 0 {
@@ -147,16 +157,30 @@ fn summary(report: &MaterializeReport) -> String {
     if report.retries > 0 {
         parts.push(format!("{} tried again", report.retries));
     }
-    let state = if report.is_whole() {
-        "complete and valid".to_owned()
-    } else if report.is_invalid() && report.failed_files == 0 {
-        "not valid".to_owned()
-    } else if report.failed_files > 0 {
-        format!("{} not fetched", count(report.failed_files, "file"))
-    } else {
-        format!("right so far, {} not asked for", count(report.left_files, "file"))
-    };
-    format!("{}: {}; {state}", report.bag.display(), parts.join(", "))
+    format!("{}: {}; {}", report.bag.display(), parts.join(", "), state(report))
+}
+
+/// What the bag is now.
+fn state(report: &MaterializeReport) -> String {
+    if report.is_whole() {
+        return "complete and valid".to_owned();
+    }
+    if let Some(shard) = report.done_shard() {
+        let verb = if report.shard_files == 1 { "is" } else { "are" };
+        return format!("shard {shard}: its {} {verb} there and right", count(report.shard_files, "file"));
+    }
+    let mut state = Vec::new();
+    if report.is_invalid() {
+        state.push("not valid".to_owned());
+    }
+    if report.failed_files > 0 {
+        let what = if report.finish { "not there" } else { "not fetched" };
+        state.push(format!("{} {what}", count(report.failed_files, "file")));
+    }
+    if state.is_empty() {
+        state.push(format!("right so far, {} not asked for", count(report.left_files, "file")));
+    }
+    state.join(", ")
 }
 
 fn document(report: &MaterializeReport) -> Value {
@@ -171,6 +195,9 @@ fn document(report: &MaterializeReport) -> Value {
         "cached_bytes": report.cached_bytes,
         "links": {"reflink": report.links.reflink, "hard": report.links.hard, "copy": report.links.copy},
         "left_files": report.left_files,
+        "shard": report.shard.map(|shard| json!({
+            "index": shard.index() + 1, "count": shard.count(), "files": report.shard_files,
+        })),
         "failed_files": report.failed_files,
         "retries": report.retries,
         "failures": report.failures.iter().map(failure_document).collect::<Vec<_>>(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fetching::{Chosen, Places};
 use super::limits::ArchiveLimits;
-use super::materialize::failure_document;
+use super::materialize::{alike, failure_document};
 use super::printer::{Printer, count};
 use super::size::size;
 use super::verify::print_findings;
@@ -19,7 +19,8 @@ use crate::open::finding_document;
 
 /// Say what materializing a bag would fetch, from where, and how much room it would take
 ///
-/// Nothing is fetched or hashed. Ends with exit code 1 if the bag can't become whole: it lists a file that is nowhere.
+/// Nothing is fetched or hashed. Ends with exit code 1 if the bag can't become whole: it lists a file that is nowhere, or
+/// with --offline one that is neither there nor in the cache nor in a folder.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  dbag plan digits-1.0.0.zip\n  dbag plan digits-1.0.0.zip --to $SCRATCH/digits --table Image\n  dbag plan digits-1.0.0.zip --shards 64 --json\n  dbag plan digits-1.0.0.zip --files"
@@ -80,8 +81,12 @@ fn print(plan: &Planned, printer: Printer) -> std::io::Result<()> {
             file.url
         ))?;
     }
-    for failure in &plan.impossible {
-        printer.line(format!("can't be had: {}: {} {}", failure.path, failure.reason, failure.url))?;
+    for (failure, more) in alike(&plan.impossible) {
+        printer.line(format!("can't be had: {}: {} {}{more}", failure.path, failure.reason, failure.url))?;
+    }
+    let untold = plan.impossible_files.saturating_sub(plan.impossible.len() as u64);
+    if untold > 0 {
+        printer.line(format!("… and {untold} more files"))?;
     }
     printer.line(format!("{}: {} listed", plan.bag, count(plan.payload_files, "payload file")))?;
     printer.line(format!("  chosen     {}", amount(plan.chosen)))?;
@@ -94,6 +99,9 @@ fn print(plan: &Planned, printer: Printer) -> std::io::Result<()> {
     printer.line(format!("  to fetch   {}{unknown}", amount(plan.fetch)))?;
     for host in &plan.hosts {
         printer.line(format!("    {}  from {}", amount(host.amount), host.host))?;
+    }
+    if plan.impossible_files > 0 {
+        printer.line(format!("  nowhere    {:>10}", count(plan.impossible_files, "file")))?;
     }
     printer.line(format!("  whole bag  {}; packed, 1 inode", count(plan.inodes, "inode")))?;
     for (number, shard) in plan.shards.iter().enumerate() {
@@ -121,6 +129,7 @@ fn document(plan: &Planned, with_files: bool) -> Value {
             "host": host.host, "files": host.amount.files, "bytes": host.amount.bytes,
         })).collect::<Vec<_>>(),
         "inodes": plan.inodes,
+        "impossible_files": plan.impossible_files,
         "impossible": plan.impossible.iter().map(failure_document).collect::<Vec<_>>(),
         "shards": plan.shards.iter().map(|shard| json!({
             "chosen": amount(shard.chosen), "fetch": amount(shard.fetch),

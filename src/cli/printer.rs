@@ -19,12 +19,12 @@ impl Printer {
         self.json
     }
 
-    /// Prints a line of the answer, unless the answer is JSON.
+    /// Prints a line of the answer, unless the answer is JSON. It is one line whatever is in it: a path may hold line ends.
     pub(super) fn line(self, text: impl AsRef<str>) -> io::Result<()> {
         if self.json {
             return Ok(());
         }
-        writeln!(io::stdout().lock(), "{}", printable(text.as_ref()))
+        writeln!(io::stdout().lock(), "{}", crate::bag::printable(text.as_ref()))
     }
 
     /// Prints the answer's document, if the answer is JSON.
@@ -59,7 +59,7 @@ impl Printer {
     }
 }
 
-/// A text whose control characters can't play with a terminal.
+/// A text, perhaps of several lines, whose control characters can't play with a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

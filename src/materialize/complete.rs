@@ -4,28 +4,23 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::engine::{EngineOptions, Outcome, run};
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
-use super::open::{Opened, is_malformed, is_tag, open, shown};
+use super::open::{Opened, Original, is_malformed, is_tag, open, shown};
 use super::packing::pack;
-use super::place::{FolderPlace, Place, is_stamped, restore, stamp_digest, unpack};
-use super::report::{Failure, MaterializeReport};
+use super::place::{FolderPlace, Place, restore, unpack};
+use super::report::{FAILURES, Failure, MaterializeReport};
 use super::select::Selection;
 use super::shard::{Shard, assign};
 use super::work::{Claims, Owner};
 use super::{MaterializeError, spoilt};
 use crate::bag::{
-    Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, Severity, VerifyOptions,
-    check_oxum, verify_unknown, with_pool,
+    Bag, BagError, BagFile, Code, Finding, Folder, Level, Limits, Progress, VerifyOptions, check_oxum,
+    verify_unknown,
 };
-use crate::cache::{
-    BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, Trust, is_forbidden, stamp,
-    sync_file_system,
-};
-use crate::transport::{Transport, TransportOptions};
+use crate::cache::{BagState, Cache, KnownBag, KnownState, Lease, LinkMode, Receipts, is_forbidden};
+use crate::transport::{Transport, TransportOptions, redacted_text};
 
 /// How to materialize.
 #[derive(Debug, Clone)]
@@ -54,6 +49,8 @@ pub struct MaterializeOptions {
     pub cache: Option<CacheUse>,
     /// How files come from the cache.
     pub link: LinkMode,
+    /// Hash everything, whatever stamps and receipts say.
+    pub rehash: bool,
 }
 
 /// A cache, and what it is used for.
@@ -80,6 +77,7 @@ impl Default for MaterializeOptions {
             transport: TransportOptions::default(),
             cache: None,
             link: LinkMode::Auto,
+            rehash: false,
         }
     }
 }
@@ -97,7 +95,8 @@ pub fn materialize(
     let opened = open(from, options.to.as_deref(), &options.limits, &options.transport, progress)?;
     if opened.is_malformed() {
         let findings = opened.bag.findings().to_vec();
-        return Ok(MaterializeReport { findings, ..report(Path::new(&shown(from)), &opened.bag) });
+        let report = report(Path::new(&shown(from)), &opened.bag, &findings);
+        return Ok(MaterializeReport { findings, ..report });
     }
     options.selection.check(&opened.bag)?;
     let fetch = Fetch { options, mirrors: &mirrors, progress };
@@ -117,13 +116,15 @@ pub fn materialize(
     work.materialize(work.open()?, Some(&original))
 }
 
-/// A report of a bag with all of its payload there and nothing fetched.
-pub(super) fn report(bag_path: &Path, bag: &Bag) -> MaterializeReport {
-    let files = bag.payload_count();
+/// A report of a bag of which nothing was fetched: what is there counts, but for what is known to be wrong.
+pub(super) fn report(bag_path: &Path, bag: &Bag, findings: &[Finding]) -> MaterializeReport {
+    let wrong = spoilt(findings);
+    let is_right = |file: &BagFile<'_>| wrong.is_empty() || !wrong.contains(file.path().to_string().as_str());
+    let present = bag.payload().filter(|file| bag.stored(*file).is_some()).filter(is_right);
     MaterializeReport {
         bag: bag_path.to_owned(),
-        payload_files: files,
-        present_files: files,
+        payload_files: bag.payload_count(),
+        present_files: present.count() as u64,
         ..MaterializeReport::default()
     }
 }
@@ -140,7 +141,7 @@ impl Fetch<'_> {
         self.options.cache.as_ref().map(|used| used.cache.as_ref())
     }
 
-    /// Puts every file of the list that is not done into its place, and counts.
+    /// Puts every file of the list that is not done into its place, and counts; those that could not be had, in order.
     pub(super) fn run(
         &self,
         list: &WantedList<'_>,
@@ -148,7 +149,7 @@ impl Fetch<'_> {
         place: &dyn Place,
         claims: &Claims,
         report: &mut MaterializeReport,
-    ) -> Result<(), MaterializeError> {
+    ) -> Result<Vec<usize>, MaterializeError> {
         let missing = || list.indices().filter(|index| !done[*index]);
         // What is needed is not to be evicted meanwhile. Without a lease it is fetched again, no more.
         let lease = self.cache().and_then(|cache| {
@@ -171,51 +172,24 @@ impl Fetch<'_> {
         self.progress.begin("fetching", missing().count() as u64, bytes);
         let ran = run(list, &|index| done[index], place, claims, &options, self.progress);
         self.progress.end();
-        let outcome = ran?;
+        let mut outcome = ran?;
         count(&outcome, report);
         if outcome.stopped {
             return Err(BagError::Interrupted.into());
         }
-        Ok(())
+        outcome.failed.sort_unstable();
+        Ok(outcome.failed)
     }
-}
-
-/// The bag that a folder was made of, closed.
-struct Original {
-    path: PathBuf,
-    /// Payload files that are in it.
-    payload: usize,
-}
-
-impl Original {
-    fn of(opened: &Opened) -> Self {
-        Self { path: opened.path.clone(), payload: present(&opened.bag) }
-    }
-
-    /// Whether it may have what a folder lacks or has wrong.
-    fn may_mend(&self, bag: &Bag, findings: &[Finding]) -> bool {
-        let is_wrong = || findings.iter().any(|finding| finding.code.severity() == Severity::Error);
-        self.payload > 0 && (present(bag) < self.payload || is_wrong())
-    }
-
-    fn open(&self, options: &MaterializeOptions, progress: &dyn Progress) -> Result<Bag, BagError> {
-        Bag::open_for(&self.path, Level::Full, &options.limits, progress)
-    }
-}
-
-/// How many payload files are there.
-fn present(bag: &Bag) -> usize {
-    bag.payload().filter(|file| file.is_present()).count()
 }
 
 /// The work on one folder.
-struct Work<'w> {
-    root: &'w Path,
+pub(super) struct Work<'w> {
+    pub(super) root: &'w Path,
     /// It is the bag as it was named.
-    in_place: bool,
-    options: &'w MaterializeOptions,
+    pub(super) in_place: bool,
+    pub(super) options: &'w MaterializeOptions,
     fetch: &'w Fetch<'w>,
-    progress: &'w dyn Progress,
+    pub(super) progress: &'w dyn Progress,
 }
 
 impl Work<'_> {
@@ -223,7 +197,7 @@ impl Work<'_> {
         Bag::from_container(Box::new(Folder::open(self.root)?), Level::Full)
     }
 
-    fn cache(&self) -> Option<&Cache> {
+    pub(super) fn cache(&self) -> Option<&Cache> {
         self.fetch.cache()
     }
 
@@ -235,14 +209,14 @@ impl Work<'_> {
         let (mut findings, mut hashed) = self.check(&bag)?;
         if let Some(original) = original
             && original.may_mend(&bag, &findings)
-            && restore(&original.open(self.options, self.progress)?, &bag, self.root, &mut findings)?
+            && restore(&original.open(&self.options.limits, self.progress)?, &bag, self.root, &mut findings)?
         {
             bag = self.open()?;
         }
         let mut report = MaterializeReport {
             offline: self.options.transport.offline,
             finish: self.options.finish,
-            ..report(self.root, &bag)
+            ..report(self.root, &bag, &findings)
         };
         // A bag whose own description is wrong is not worth a byte of network.
         if findings.iter().any(|finding| is_malformed(finding) || is_tag(&bag, finding)) {
@@ -250,22 +224,26 @@ impl Work<'_> {
             return Ok(report);
         }
         let list = self.list(&bag);
+        report.shard = self.options.shard;
+        report.shard_files = report.shard.map_or(0, |_| list.len() as u64);
         let done = done(&bag, &list, &findings);
         let missing = done.iter().filter(|done| !**done).count() as u64;
         let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
         let unchosen = absent.saturating_sub(
             list.indices().filter(|index| bag.stored(list.file(*index).0).is_none()).count() as u64,
         );
-        report.present_files -= missing + unchosen;
         report.left_files = unchosen;
         if self.options.finish {
-            report.failed_files = missing;
-            report.failures = still_missing(&list, &done);
+            // What is there and wrong is told by its finding.
+            let is_absent = |index: &usize| bag.stored(list.file(*index).0).is_none();
+            report.failed_files = list.indices().filter(is_absent).count() as u64;
+            report.failures = still_missing(&list, list.indices().filter(is_absent));
         } else if missing > 0 {
-            self.fill(&list, &done, &mut report)?;
+            let failed = self.fill(&list, &done, &mut report)?;
             hashed = false;
+            settle(&list, |index| !done[index] && failed.binary_search(&index).is_err(), &mut findings);
+            tell_wrong(&findings, &mut report.failures);
         }
-        settle(&list, &done, &mut findings);
         if findings.iter().any(|finding| finding.code == Code::OxumMismatch) {
             // It was counted before anything was mended.
             findings.retain(|finding| finding.code != Code::OxumMismatch);
@@ -276,60 +254,8 @@ impl Work<'_> {
         Ok(report)
     }
 
-    /// What is wrong with what is there, and whether files without a stamp were hashed to know. Of other shards nothing is
-    /// looked at.
-    fn check(&self, bag: &Bag) -> Result<(Vec<Finding>, bool), MaterializeError> {
-        let ours = self.options.shard.map(|_| {
-            let list = self.list(bag);
-            list.indices().map(|index| list.file(index).0.number()).collect::<HashSet<usize>>()
-        });
-        let files: Vec<BagFile<'_>> = bag
-            .payload()
-            .filter(|file| file.is_present())
-            .filter(|file| ours.as_ref().is_none_or(|ours| ours.contains(&file.number())))
-            .collect();
-        let is_open = |file: &&BagFile<'_>| {
-            let metadata = fs_err::symlink_metadata(file.path().below(self.root));
-            !metadata.is_ok_and(|metadata| is_stamped(&metadata, &file.digests(), self.cache()))
-        };
-        let open: Vec<BagFile<'_>> =
-            with_pool(0, |pool| pool.install(|| files.par_iter().filter(is_open).copied().collect()))?;
-        // The receipt of the whole bag is asked only for files that have no stamp: those that other tools wrote.
-        let is_unchanged = !open.is_empty() && self.options.shard.is_none() && self.is_unchanged(bag);
-        let unknown: HashSet<usize> =
-            if is_unchanged { HashSet::new() } else { open.iter().map(|file| file.number()).collect() };
-        let is_known = |file: BagFile<'_>| file.is_present() && !unknown.contains(&file.number());
-        let report = verify_unknown(bag, VerifyOptions::default(), &is_known, self.progress)?;
-        if !self.in_place {
-            self.stamp(&open, &report.findings)?;
-        }
-        Ok((report.findings, !unknown.is_empty()))
-    }
-
-    /// Whether the bag is as it was when it was last verified in full.
-    fn is_unchanged(&self, bag: &Bag) -> bool {
-        let Some(cache) = self.cache() else { return false };
-        BagState::of(bag).is_ok_and(|state| Receipts::at(cache.root()).trust(&state) == Trust::Unchanged)
-    }
-
-    /// Stamps what was unpacked and found right, so that it need not be hashed again.
-    fn stamp(&self, files: &[BagFile<'_>], findings: &[Finding]) -> Result<(), MaterializeError> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        sync_file_system(self.root)?;
-        let wrong = spoilt(findings);
-        for file in files.iter().filter(|file| !wrong.contains(file.path().to_string().as_str())) {
-            if let Some(digest) = stamp_digest(&file.digests()) {
-                // One that can't be stamped is hashed again, no more.
-                let _ = stamp(&file.path().below(self.root), digest);
-            }
-        }
-        Ok(())
-    }
-
     /// The files to see to.
-    fn list<'b>(&self, bag: &'b Bag) -> WantedList<'b> {
+    pub(super) fn list<'b>(&self, bag: &'b Bag) -> WantedList<'b> {
         let list = WantedList::new(bag, self.options.selection.chooser());
         match self.options.shard {
             None => list,
@@ -340,13 +266,13 @@ impl Work<'_> {
         }
     }
 
-    /// Fills the bag's folder.
+    /// Fills the bag's folder; the files that could not be had, in order.
     fn fill(
         &self,
         list: &WantedList<'_>,
         done: &[bool],
         report: &mut MaterializeReport,
-    ) -> Result<(), MaterializeError> {
+    ) -> Result<Vec<usize>, MaterializeError> {
         let owner = Owner::new();
         let keep = self.cache().filter(|cache| self.keeps(cache));
         let keep = keep.map(|cache| self.writable(cache, report)).transpose()?.flatten();
@@ -357,7 +283,8 @@ impl Work<'_> {
         };
         let claims = Claims::at(&folder, &owner)?;
         let place =
-            FolderPlace::new(self.root, self.cache(), keep.is_some(), self.options.link, &folder, &owner);
+            FolderPlace::new(self.root, self.cache(), keep.is_some(), self.options.link, &folder, &owner)
+                .rehash(self.options.rehash);
         let ran = self.fetch.run(list, done, &place, &claims, report);
         // What is there stays there, whatever became of the rest.
         place.settle()?;
@@ -395,7 +322,8 @@ impl Work<'_> {
     /// Notes for later runs and for `dbag ls` what the bag is. None of it is needed.
     fn remember(&self, bag: &Bag, list: &WantedList<'_>, report: &MaterializeReport, hashed: bool) {
         let Some(cache) = self.cache() else { return };
-        if report.is_invalid() {
+        // A shard knows nothing of the others; the run that finishes the bag notes it.
+        if report.is_invalid() || report.shard.is_some() {
             return;
         }
         let state = if report.is_whole() { KnownState::Whole } else { KnownState::Holey };
@@ -430,15 +358,26 @@ fn done(bag: &Bag, list: &WantedList<'_>, findings: &[Finding]) -> Vec<bool> {
         .collect()
 }
 
-/// What was wrong with a file that has now been seen to, or has failed with a reason, is settled.
-fn settle(list: &WantedList<'_>, done: &[bool], findings: &mut Vec<Finding>) {
-    if findings.iter().all(|finding| finding.code.severity() == Severity::Warning) {
+/// What was wrong with the bytes of a file that has been fetched since is settled.
+fn settle(list: &WantedList<'_>, is_fetched: impl Fn(usize) -> bool, findings: &mut Vec<Finding>) {
+    let wrong = spoilt(findings);
+    if wrong.is_empty() {
         return;
     }
-    let seen_to = list.indices().filter(|index| !done[*index]);
-    let settled: HashSet<String> = seen_to.map(|index| list.file(index).0.path().to_string()).collect();
-    findings
-        .retain(|finding| finding.code.severity() == Severity::Warning || !settled.contains(&finding.place));
+    let fetched = list.indices().filter(|index| is_fetched(*index));
+    let settled: HashSet<String> = fetched
+        .map(|index| list.file(index).0.path().to_string())
+        .filter(|place| wrong.contains(place.as_str()))
+        .collect();
+    findings.retain(|finding| !finding.code.is_of_bytes() || !settled.contains(&finding.place));
+}
+
+/// Of a file that is there all the same, a failure says so.
+fn tell_wrong(findings: &[Finding], failures: &mut [Failure]) {
+    let wrong = spoilt(findings);
+    for failure in failures.iter_mut().filter(|failure| wrong.contains(failure.path.to_string().as_str())) {
+        failure.reason = format!("what is there is wrong, and {}", failure.reason);
+    }
 }
 
 fn count(outcome: &Outcome, report: &mut MaterializeReport) {
@@ -446,18 +385,19 @@ fn count(outcome: &Outcome, report: &mut MaterializeReport) {
     (report.cached_files, report.cached_bytes) = outcome.linked;
     report.present_files += outcome.present;
     report.retries = outcome.retries;
-    report.failed_files = outcome.failed;
+    report.failed_files = outcome.failed.len() as u64;
     report.notes.extend(outcome.notes.iter().cloned());
     report.failures = outcome.failures.values().cloned().collect();
 }
 
 /// Why a bag is not finished: the files that are not there.
-fn still_missing(list: &WantedList<'_>, done: &[bool]) -> Vec<Failure> {
-    let missing = list.indices().filter(|index| !done[*index]).take(10_000);
-    missing
+fn still_missing(list: &WantedList<'_>, absent: impl Iterator<Item = usize>) -> Vec<Failure> {
+    let url = |index| list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
+    absent
+        .take(FAILURES)
         .map(|index| Failure {
             path: list.file(index).0.path().to_owned(),
-            url: list.urls(index).next().map(|url| crate::transport::redacted_text(&url)).unwrap_or_default(),
+            url: url(index),
             reason: "it is not there yet".into(),
             code: None,
         })

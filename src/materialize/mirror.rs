@@ -210,7 +210,8 @@ impl<'m> Mirrors<'m> {
         self.known[mirror].turns.acquire().await.ok()
     }
 
-    fn is_folder(&self, mirror: usize) -> bool {
+    /// Whether a mirror is a folder of this machine.
+    pub(super) fn is_folder(&self, mirror: usize) -> bool {
         matches!(self.mirrors[mirror], Mirror::Folder(_))
     }
 

@@ -3,6 +3,7 @@
 //! Owns which files are fetched, from where, and when one counts as done: only when its digest was seen, now or by a
 //! stamp that still holds. Every step can be run again, by any process; what is there and right is not fetched twice.
 
+mod check;
 mod complete;
 mod download;
 mod engine;
@@ -12,7 +13,6 @@ mod open;
 mod packing;
 mod place;
 mod plan;
-
 mod report;
 mod select;
 mod shard;
@@ -24,12 +24,11 @@ use std::path::PathBuf;
 pub use complete::{CacheUse, MaterializeOptions, materialize};
 pub use mirror::Mirror;
 pub use plan::{Amount, HostPlan, Plan, PlanOptions, PlannedFile, ShardPlan, Whereabouts, plan};
-
 pub use report::{Failure, MaterializeReport};
 pub use select::{FetchFilter, FilterError, Selection};
 pub use shard::{Shard, ShardError};
 
-use crate::bag::{BagError, Code, Finding};
+use crate::bag::{BagError, Finding};
 use crate::cache::CacheError;
 use crate::transport::{SetupError, TransportError};
 
@@ -37,8 +36,10 @@ use crate::transport::{SetupError, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum MaterializeError {
-    #[error("{0} is there already and does not hold this bag")]
-    OtherBag(PathBuf),
+    #[error("{path} is there already and does not hold this bag: {why}")]
+    OtherBag { path: PathBuf, why: String },
+    #[error("nothing is there to finish: {0} is not there, or empty")]
+    NothingThere(PathBuf),
     #[error("{0:?} is not a URL that dbag can fetch")]
     BadUrl(String),
     #[error("dbag can't fetch {0}: URLs")]
@@ -67,6 +68,6 @@ pub enum MaterializeError {
 
 /// The places of files that are there but are not what the bag says.
 fn spoilt(findings: &[Finding]) -> HashSet<&str> {
-    let wrong = |code| matches!(code, Code::DigestMismatch | Code::LengthMismatch | Code::FileUnreadable);
-    findings.iter().filter(|finding| wrong(finding.code)).map(|finding| finding.place.as_str()).collect()
+    let wrong = findings.iter().filter(|finding| finding.code.is_of_bytes());
+    wrong.map(|finding| finding.place.as_str()).collect()
 }

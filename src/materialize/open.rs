@@ -6,7 +6,7 @@ use url::Url;
 
 use super::MaterializeError;
 use super::download::{Downloaded, download, file_name};
-use crate::bag::{Bag, Code, Finding, Level, Limits, Progress};
+use crate::bag::{Bag, BagError, Code, Finding, Level, Limits, Progress, Severity};
 use crate::transport::{Transport, TransportOptions, redacted_text};
 
 /// A bag as it was named. An archive that was downloaded goes when this does.
@@ -97,4 +97,32 @@ pub(super) fn is_malformed(finding: &Finding) -> bool {
 pub(super) fn is_tag(bag: &Bag, finding: &Finding) -> bool {
     let fatal = matches!(finding.code, Code::DigestMismatch | Code::FileMissing | Code::FileUnreadable);
     fatal && bag.find(&finding.place).is_some_and(|file| !file.path().is_payload())
+}
+
+/// The bag that a folder was made of, closed.
+pub(super) struct Original {
+    path: PathBuf,
+    /// Payload files that are in it.
+    payload: usize,
+}
+
+impl Original {
+    pub(super) fn of(opened: &Opened) -> Self {
+        Self { path: opened.path.clone(), payload: present(&opened.bag) }
+    }
+
+    /// Whether it may have what a folder lacks or has wrong.
+    pub(super) fn may_mend(&self, bag: &Bag, findings: &[Finding]) -> bool {
+        let is_wrong = || findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+        self.payload > 0 && (present(bag) < self.payload || is_wrong())
+    }
+
+    pub(super) fn open(&self, limits: &Limits, progress: &dyn Progress) -> Result<Bag, BagError> {
+        Bag::open_for(&self.path, Level::Full, limits, progress)
+    }
+}
+
+/// How many payload files are there.
+fn present(bag: &Bag) -> usize {
+    bag.payload().filter(|file| file.is_present()).count()
 }

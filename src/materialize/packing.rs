@@ -46,11 +46,11 @@ pub(super) fn pack(
     } else {
         HashSet::new()
     };
-    let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag) };
+    let mut report = MaterializeReport { offline: options.transport.offline, ..report(out, bag, &findings) };
     let absent = bag.fetch_files().filter(|file| bag.stored(*file).is_none()).count() as u64;
     report.left_files = absent.saturating_sub(list.len() as u64);
-    report.present_files -= absent.max(list.len() as u64);
-    if findings.iter().filter(is_error).any(|finding| !wanted.contains(&finding.place)) {
+    let is_mended = |finding: &Finding| finding.code.is_of_bytes() && wanted.contains(&finding.place);
+    if findings.iter().filter(is_error).any(|finding| !is_mended(finding)) {
         report.findings = findings;
         return Ok(report);
     }
@@ -62,7 +62,8 @@ pub(super) fn pack(
     };
     let own = bag.files().filter(is_right).collect();
     let name = bag.container().name();
-    let place = PackPlace::open(&folder.join(ARCHIVE), name, own, &list, fetch.cache(), &folder, &owner)?;
+    let place = PackPlace::open(&folder.join(ARCHIVE), name, own, &list, fetch.cache(), &folder, &owner)?
+        .rehash(options.rehash);
     place.take_own()?;
     let done = vec![false; list.len()];
     fetch.run(&list, &done, &place, &claims, &mut report)?;

@@ -1,8 +1,8 @@
 //! What a materialization would do, as data: how much from where, what is there or in the cache, what can't be had, and
 //! who of several would do which part. Nothing is hashed and nothing is asked of a server.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use url::Url;
@@ -11,12 +11,12 @@ use super::MaterializeError;
 use super::list::WantedList;
 use super::mirror::{Mirror, Mirrors};
 use super::open::{open, shown};
-use super::report::Failure;
+use super::report::{FAILURES, Failure, NOT_A_URL};
 use super::select::Selection;
 use super::shard::assign;
-use crate::bag::{Bag, BagFile, BagPath, Digest, Finding, Folder, Level, Limits, Progress};
+use crate::bag::{Bag, BagFile, BagPath, Digest, Finding, Folder, Level, Limits, Progress, check_folders};
 use crate::cache::Cache;
-use crate::transport::{TransportOptions, redacted_text};
+use crate::transport::{TransportOptions, redacted_text, refusal};
 
 /// What to plan for.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +61,8 @@ pub struct Plan {
     /// New files and folders that the whole bag would take in its folder.
     pub inodes: u64,
     /// Files that can't be had.
+    pub impossible_files: u64,
+    /// Why; of very many the first ones.
     pub impossible: Vec<Failure>,
     /// Who would do which part, if it is shared out.
     pub shards: Vec<ShardPlan>,
@@ -82,7 +84,7 @@ pub struct Amount {
 /// What would come from one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPlan {
-    /// Scheme, host and port; or the folder it would be copied from.
+    /// Scheme, host and port (none in `file://`), or the mirror's folder.
     pub host: String,
     /// What would come.
     pub amount: Amount,
@@ -106,6 +108,8 @@ pub enum Whereabouts {
     Cached,
     /// To be fetched.
     Remote,
+    /// Not to be had: from no URL that dbag reads, or from none without a network.
+    Nowhere,
 }
 
 /// A file of the plan.
@@ -140,6 +144,7 @@ impl Whereabouts {
             Self::Present => "present",
             Self::Cached => "cached",
             Self::Remote => "remote",
+            Self::Nowhere => "nowhere",
         }
     }
 }
@@ -156,12 +161,14 @@ pub fn plan(from: &str, options: &PlanOptions, progress: &dyn Progress) -> Resul
         payload_files: bag.payload_count(),
         findings: opened.bag.findings().to_vec(),
         inodes: inodes(bag),
-        impossible: unlisted(bag, opened.path.is_dir() || there.is_some()),
+        impossible_files: unlisted(bag).count() as u64,
+        impossible: lost(bag, opened.path.is_dir() || there.is_some()),
         ..Plan::default()
     };
     if opened.is_malformed() {
         return Ok(plan);
     }
+    plan.findings.extend(check_folders(bag));
     let list = WantedList::new(bag, options.selection.chooser());
     let mut filler = Filler::new(&mut plan, &list, options, &mirrors, bag);
     for index in list.indices() {
@@ -201,10 +208,15 @@ fn inodes(bag: &Bag) -> u64 {
 }
 
 /// Listed files that are neither there nor in `fetch.txt`.
-fn unlisted(bag: &Bag, is_folder: bool) -> Vec<Failure> {
-    let lost = bag.payload().filter(|file| bag.stored(*file).is_none() && !bag.is_remote(*file));
+fn unlisted(bag: &Bag) -> impl Iterator<Item = BagFile<'_>> {
+    bag.payload().filter(|file| bag.stored(*file).is_none() && !bag.is_remote(*file))
+}
+
+/// Why those can't be had.
+fn lost(bag: &Bag, is_folder: bool) -> Vec<Failure> {
     let place = if is_folder { "the bag's folder" } else { "the archive" };
-    lost.take(10_000)
+    unlisted(bag)
+        .take(FAILURES)
         .map(|file| Failure {
             path: file.path().to_owned(),
             url: String::new(),
@@ -247,19 +259,16 @@ impl<'f, 'b> Filler<'f, 'b> {
             let Some(cache) = &self.options.cache else { return Ok(false) };
             Ok(cache.holds(&wanted.digests, wanted.length)?)
         };
+        self.plan.chosen.add(wanted.length);
         let whereabouts = if is_present {
+            self.plan.present.add(wanted.length);
             Whereabouts::Present
         } else if in_cache()? {
+            self.plan.cached.add(wanted.length);
             Whereabouts::Cached
         } else {
-            Whereabouts::Remote
+            self.elsewhere(index, wanted.length)
         };
-        self.plan.chosen.add(wanted.length);
-        match whereabouts {
-            Whereabouts::Present => self.plan.present.add(wanted.length),
-            Whereabouts::Cached => self.plan.cached.add(wanted.length),
-            Whereabouts::Remote => self.remote(index, wanted.length, wanted.file.path().to_owned()),
-        }
         let shard = self.shares.as_ref().map(|shares| shares[index]);
         if let Some(share) = shard.and_then(|shard| self.plan.shards.get_mut(shard as usize)) {
             share.chosen.add(wanted.length);
@@ -275,24 +284,44 @@ impl<'f, 'b> Filler<'f, 'b> {
         Ok(())
     }
 
-    /// Counts a file that must be fetched, at the first place that may have it.
-    fn remote(&mut self, index: usize, length: Option<u64>, path: BagPath) {
-        self.plan.fetch.add(length);
-        self.plan.unknown_lengths += u64::from(length.is_none());
-        let mirror = self.mirrors.look(self.list, index).places.into_iter().next().map(|place| place.url);
-        let mut listed = self.list.urls(index).filter_map(|text| Url::parse(&text).ok());
-        let is_readable = |url: &Url| READABLE.contains(&url.scheme());
-        match mirror.or_else(|| listed.find(is_readable)) {
-            Some(url) => self.hosts.entry(host(&url)).or_default().add(length),
-            None => {
-                let url = self.list.urls(index).next().map(|url| redacted_text(&url)).unwrap_or_default();
-                let scheme = |url: String| url.split(':').next().unwrap_or_default().to_owned();
-                let schemes: BTreeSet<String> = self.list.urls(index).map(scheme).collect();
-                let schemes = schemes.into_iter().collect::<Vec<_>>().join(", ");
-                let reason = format!("dbag can't fetch {schemes}: URLs");
-                if self.plan.impossible.len() < 10_000 {
-                    self.plan.impossible.push(Failure { path, url, reason, code: None });
+    /// The first place that may have a file, as it is told; or why there is none.
+    fn source(&self, index: usize) -> Result<String, Failure> {
+        let refused = |url: &Url| refusal(url, self.options.transport.offline);
+        let places = self.mirrors.look(self.list, index).places;
+        if let Some(place) = places.iter().find(|place| refused(&place.url).is_none()) {
+            let is_folder = self.mirrors.is_folder(place.mirror);
+            return Ok(if is_folder { self.mirrors.name(place.mirror) } else { host(&place.url) });
+        }
+        let mut last = (String::new(), String::new());
+        for text in self.list.urls(index) {
+            let reason = match Url::parse(&text) {
+                Err(_) => NOT_A_URL.to_owned(),
+                Ok(url) => match refused(&url) {
+                    None => return Ok(host(&url)),
+                    Some(reason) => reason,
+                },
+            };
+            last = (redacted_text(&text), reason);
+        }
+        let (url, reason) = last;
+        Err(Failure { path: self.list.file(index).0.path().to_owned(), url, reason, code: None })
+    }
+
+    /// Counts a file that must be fetched, or that can't be had.
+    fn elsewhere(&mut self, index: usize, length: Option<u64>) -> Whereabouts {
+        match self.source(index) {
+            Ok(host) => {
+                self.plan.fetch.add(length);
+                self.plan.unknown_lengths += u64::from(length.is_none());
+                self.hosts.entry(host).or_default().add(length);
+                Whereabouts::Remote
+            }
+            Err(failure) => {
+                self.plan.impossible_files += 1;
+                if self.plan.impossible.len() < FAILURES {
+                    self.plan.impossible.push(failure);
                 }
+                Whereabouts::Nowhere
             }
         }
     }
@@ -305,14 +334,8 @@ impl<'f, 'b> Filler<'f, 'b> {
     }
 }
 
-/// The schemes of URLs that this dbag reads.
-const READABLE: &[&str] =
-    if cfg!(feature = "s3") { &["http", "https", "file", "s3"] } else { &["http", "https", "file"] };
-
+/// Scheme, host and port.
 fn host(url: &Url) -> String {
-    if let ("file", Ok(path)) = (url.scheme(), url.to_file_path()) {
-        return path.parent().unwrap_or(Path::new("/")).display().to_string();
-    }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Shard;
 use crate::ErrorKind;
 use crate::bag::{BagPath, Code, Finding, Severity};
 use crate::cache::LinkCounts;
@@ -13,7 +14,7 @@ pub struct MaterializeReport {
     pub bag: PathBuf,
     /// Payload files in all.
     pub payload_files: u64,
-    /// Files that were there and right before.
+    /// Files that were there before, and not found wrong.
     pub present_files: u64,
     /// Files fetched now.
     pub fetched_files: u64,
@@ -41,13 +42,17 @@ pub struct MaterializeReport {
     pub offline: bool,
     /// Only what is there was checked.
     pub finish: bool,
+    /// Only this share was seen to: nothing is said of the other files.
+    pub shard: Option<Shard>,
+    /// Files in that share.
+    pub shard_files: u64,
 }
 
 impl MaterializeReport {
-    /// Whether the bag is complete and every digest is right.
+    /// Whether the bag is complete and every digest is right. Of a shard alone that is never known.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.failed_files == 0 && self.left_files == 0 && !self.is_invalid()
+        self.shard.is_none() && self.failed_files == 0 && self.left_files == 0 && !self.is_invalid()
     }
 
     /// Whether something in the bag is wrong, not merely missing.
@@ -55,6 +60,12 @@ impl MaterializeReport {
     pub fn is_invalid(&self) -> bool {
         self.failures.iter().any(|failure| failure.code.is_some())
             || self.findings.iter().any(|finding| finding.code.severity() == Severity::Error)
+    }
+
+    /// The shard that was asked for, if its files are there and right.
+    #[must_use]
+    pub fn done_shard(&self) -> Option<Shard> {
+        self.shard.filter(|_| self.problem().is_none())
     }
 
     /// What keeps it from being what was asked for, if anything.
@@ -71,6 +82,11 @@ impl MaterializeReport {
         }
     }
 }
+
+/// Failures that are kept in full. The others are counted.
+pub(super) const FAILURES: usize = 10_000;
+/// Why nothing is asked for where a line of `fetch.txt` has no URL.
+pub(super) const NOT_A_URL: &str = "it is not a URL";
 
 /// A file that could not be had.
 #[derive(Debug, Clone)]

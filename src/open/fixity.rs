@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bag::{
     Bag, BagError, Finding, Level, Limits, Progress, Severity, Verdict, VerifyOptions, VerifyReport, verify,
 };
-use crate::cache::{BagState, Cache, KnownBag, KnownState, Receipts, Trust};
+use crate::cache::{BagState, Cache, KnownBag, KnownState, Receipts, Trust, unstamp_wrong};
 
 /// How to verify a bag at a path.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,7 @@ pub struct Fixity {
     pub trust: Option<Trust>,
 }
 
-/// Verifies the bag at a path, and keeps a receipt if it is right.
+/// Verifies the bag at a path, and keeps a receipt if it is right. Files of a folder that are not lose their stamps.
 pub fn verify_path(
     path: &Path,
     options: &FixityOptions,
@@ -53,6 +53,8 @@ pub fn verify_path(
         state.as_ref().filter(|_| options.trust_receipts).map(|(receipts, state)| receipts.trust(state));
     let how = VerifyOptions { trust_payload: trust == Some(Trust::Unchanged), ..options.verify };
     let report = verify(&bag, how, progress)?;
+    // What was found wrong is not to be taken for right by its stamp.
+    unstamp_wrong(&bag, &report.findings);
     if let Some((receipts, state)) = state {
         // A receipt saves work; a cache that can't be written is no reason to fail.
         let _ = receipts.keep(&state, &report);

@@ -201,11 +201,21 @@ impl Source for Transport {
             |reason: String| Err(TransportError::new(url, TransportErrorKind::Unsupported, reason));
         match (url.scheme(), &self.network) {
             ("file", _) => self.file.remote(url),
-            (_, None) => unsupported("it is neither there nor in the cache, and dbag works offline".into()),
             ("http" | "https", Some(network)) => network.http.remote(url),
             #[cfg(feature = "s3")]
             ("s3", Some(network)) => network.s3.remote(url),
-            (scheme, _) => unsupported(format!("dbag can't fetch {scheme}: URLs")),
+            (_, network) => unsupported(refusal(url, network.is_none()).unwrap_or_default()),
         }
+    }
+}
+
+/// Why a URL is not even tried; `None` where it is.
+pub(crate) fn refusal(url: &Url, offline: bool) -> Option<String> {
+    match url.scheme() {
+        "file" => None,
+        _ if offline => Some("it is not in the cache, and dbag works offline".into()),
+        "http" | "https" => None,
+        "s3" if cfg!(feature = "s3") => None,
+        scheme => Some(format!("dbag can't fetch {scheme}: URLs")),
     }
 }

@@ -127,6 +127,32 @@ fn pinned_bags_are_found_by_path_and_by_name() {
     sandbox.dbag(&["cache", "pin"]).expect(2);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_path_can_t_forge_a_line() {
+    let sandbox = Sandbox::new();
+    let name = "bag\nforged@1.0.0  whole\u{1b}[2J";
+    let shown = "bag\\nforged@1.0.0  whole\\u{1b}[2J";
+    HandBag::new("1.0", &[("a", "1")]).write(&sandbox.path(name));
+    let commands: [&[&str]; 7] = [
+        &["verify", name],
+        &["materialize", name],
+        &["plan", name],
+        &["ls"],
+        &["cache", "pin", name],
+        &["cache", "pin", "--list"],
+        &["cache", "unpin", name],
+    ];
+    for command in commands {
+        let output = sandbox.dbag(command).expect(0).stdout;
+        assert!(output.contains(shown), "{command:?}: {output:?}");
+        assert!(
+            !output.lines().any(|line| line.starts_with("forged")) && !output.contains('\u{1b}'),
+            "{output:?}"
+        );
+    }
+}
+
 #[test]
 fn gc_keeps_what_is_fresh_and_touches_no_workspace() {
     let sandbox = Sandbox::with_digits();

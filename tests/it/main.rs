@@ -14,6 +14,7 @@ mod bag_import;
 mod cache;
 mod conformance;
 mod containers;
+mod damage;
 mod demo;
 mod docs;
 mod export;

@@ -81,10 +81,23 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     sandbox.write("mine/notes.txt", "mine");
     sandbox.dbag(&["materialize", "bag.zip", "--to", "mine"]).expect(2).says(&["mine", "not hold this bag"]);
     HandBag::new("1.0", &[("x", "2")]).write(&sandbox.path("other"));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "other"]).expect(2).says(&[
+        "other",
+        "not hold this bag",
+        "its manifest-sha256.txt is another",
+    ]);
+    HandBag::new("1.0", &[("x", "1")])
+        .add("fetch.txt", "http://h/x\t1\tdata/x\n")
+        .write(&sandbox.path("more"));
+    sandbox.dbag(&["materialize", "bag.zip", "--to", "more"]).expect(2).says(&["it has a fetch.txt"]);
+    sandbox.dbag(&["materialize", "more", "--to", "mine"]).expect(2).says(&["there is no bag in it"]);
+    HandBag::new("1.0", &[("x", "1")])
+        .add("fetch.txt", "http://g/x\t1\tdata/x\n")
+        .write(&sandbox.path("urls"));
     sandbox
-        .dbag(&["materialize", "bag.zip", "--to", "other"])
+        .dbag(&["materialize", "more", "--to", "urls"])
         .expect(2)
-        .says(&["other", "not hold this bag"]);
+        .says(&["urls", "its fetch.txt is another"]);
     assert_eq!(tree(&sandbox.path("mine")).len(), 1);
     fs_err::create_dir(sandbox.path("empty")).unwrap();
     sandbox.dbag(&["materialize", "bag.zip", "--to", "empty"]).expect(0);
@@ -312,6 +325,77 @@ fn a_bag_without_a_payload_folder_gets_one() {
     sandbox.dbag(&["verify", "bag"]).expect(0);
 }
 
+/// A bag of files at a server that has all of them, each with its path as its bytes.
+fn of_names(server: &Server, names: &[&str]) -> HandBag {
+    names.iter().fold(HandBag::new("1.0", &[]), |bag, name| {
+        let body = format!("/{name}");
+        bag.add("manifest-sha256.txt", &format!("{}  data/{name}\n", hex_sha256(body.as_bytes())))
+            .add("fetch.txt", &format!("{}/{name}\t{}\tdata/{name}\n", server.url(), body.len()))
+    })
+}
+
+#[test]
+fn a_file_for_which_there_is_no_place_is_told_and_the_others_come() {
+    let long = "n".repeat(256);
+    for more in [&["--no-cache"][..], &[], &["--link", "hard"]] {
+        let sandbox = Sandbox::new();
+        let server = Server::start(|path, _| Reply::Body(path.as_bytes().into()));
+        let names = ["a", long.as_str(), "folder", "file/below", "z/z"];
+        of_names(&server, &names).write(&sandbox.path("bag"));
+        fs_err::create_dir(sandbox.path("bag/data/folder")).unwrap();
+        sandbox.write("bag/data/file", "in the way");
+        // The second time the other files are there, and those without a place in no cache.
+        for fetched in [2, 0] {
+            let output = sandbox.dbag(&[&["materialize", "bag", "--json"], more].concat());
+            let report = output.expect(1).json();
+            assert_eq!(
+                (report["fetched_files"].as_u64(), report["failed_files"].as_u64()),
+                (Some(fetched), Some(3))
+            );
+            let failures = report["failures"].as_array().unwrap();
+            let reason = |name: &str| -> String {
+                let found = failures.iter().find(|failure| failure["path"] == format!("data/{name}"));
+                found.unwrap_or_else(|| panic!("{name}: {report}"))["reason"].to_string()
+            };
+            assert!(reason(&long).contains("too long"), "{report}");
+            assert!(reason("folder").contains("is a folder, and a file belongs there"), "{report}");
+            assert!(reason("file/below").contains("below can't be put in place: Not a dir"), "{report}");
+            // A file in the way of a folder is what is wrong with the bag.
+            let codes: Vec<_> = report["findings"].as_array().unwrap().iter().map(|f| &f["code"]).collect();
+            assert_eq!(codes, ["E202", "E210"], "{report}");
+        }
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+#[test]
+fn a_file_that_is_listed_as_a_folder_too_is_a_finding_and_the_others_come() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|path, _| Reply::Body(path.as_bytes().into()));
+    of_names(&server, &["a", "f4", "f4/x", "f4/y/z", "z/z"]).write(&sandbox.path("bag"));
+    let has_e210 = |output: crate::support::Output| {
+        let report = output.expect(1).json();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let found: Vec<_> = findings.iter().map(|f| (f["code"].clone(), f["place"].clone())).collect();
+        assert_eq!(found, [("E210".into(), "data/f4".into())], "{report}");
+        report
+    };
+    has_e210(sandbox.dbag(&["verify", "bag", "--json"]));
+    has_e210(sandbox.dbag(&["plan", "bag", "--json"]));
+    sandbox.dbag(&["materialize", "bag", "--pack", "whole.zip"]).expect(1);
+    assert!(server.requests().is_empty() && !sandbox.path("whole.zip").exists());
+    for _ in 0..2 {
+        let report = has_e210(sandbox.dbag(&["materialize", "bag", "--json"]));
+        assert!(report["failed_files"].as_u64() >= Some(1), "{report}");
+        for name in ["a", "z/z"] {
+            assert_eq!(
+                fs_err::read_to_string(sandbox.path("bag/data").join(name)).unwrap(),
+                format!("/{name}")
+            );
+        }
+    }
+}
+
 #[test]
 fn a_page_instead_of_an_archive_is_named_by_its_url() {
     let sandbox = Sandbox::new();
@@ -320,4 +404,32 @@ fn a_page_instead_of_an_archive_is_named_by_its_url() {
     sandbox.dbag(&["materialize", &url, "--to", "out"]).expect(1).says(&[&url, "zip"]);
     sandbox.dbag(&["verify", "http://me:SECRET@h/bag.zip"]).expect(2).says(&["dbag materialize"]);
     assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn a_bag_that_is_refused_is_counted_as_it_is() {
+    let sandbox = Sandbox::new();
+    let there = HandBag::new("1.0", &[("here", "1")]);
+    let listed = format!("{0}  data/a\n{0}  data/b\n", hex_sha256(b"hello"));
+    let line = |name: &str| format!("http://127.0.0.1:1/{name}\t5\tdata/{name}\n");
+    let cases = [
+        ("E107", there.clone().add("fetch.txt", &format!("no URL\n{}{}", line("a"), line("b")))),
+        ("E108", there.clone().add("fetch.txt", &format!("{}{}{}", line("a"), line("b"), line("c")))),
+        ("E207", there.clone().add("fetch.txt", &format!("{}{}", line("a"), line("b")))),
+        ("E201", there.add("fetch.txt", &line("a"))),
+    ];
+    for (code, bag) in cases {
+        bag.add("manifest-sha256.txt", &listed).write(&sandbox.path(code));
+        #[cfg(unix)]
+        if code == "E207" {
+            fs_err::os::unix::fs::symlink("here", sandbox.path("E207/data/link")).unwrap();
+        }
+        for pack in [&[][..], &["--pack", "whole.zip"]] {
+            let arguments = [&["materialize", code, "--json", "--offline"], pack].concat();
+            let report = sandbox.dbag(&arguments).expect(1).json();
+            assert_eq!(report["present_files"], 1, "{code}: {report}");
+            let found = report["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == code);
+            assert!(found && report["whole"] == false, "{code}: {report}");
+        }
+    }
 }

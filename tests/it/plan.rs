@@ -3,9 +3,9 @@
 use crate::support::{HandBag, Reply, Sandbox, Server, hex_sha256, tree};
 
 /// A holey bag of files of three lengths in two tables, on a server that knows them all.
-struct Case {
-    sandbox: Sandbox,
-    server: Server,
+pub(crate) struct Case {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) server: Server,
 }
 
 const FILES: [(&str, usize); 6] = [
@@ -17,12 +17,12 @@ const FILES: [(&str, usize); 6] = [
     ("data/asset/Scan/1-AAAB/f.dcm", 5_000_000),
 ];
 
-fn body(number: usize) -> Vec<u8> {
+pub(crate) fn body(number: usize) -> Vec<u8> {
     crate::support::noise(FILES[number].1, number as u64)
 }
 
 impl Case {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Server::start(|path, _| {
             let number = path.trim_start_matches("/f/").parse::<usize>().ok();
             number.map_or(Reply::Status(404, String::new()), |number| Reply::Body(body(number)))
@@ -90,6 +90,63 @@ fn what_can_t_be_had_is_said_before_anything_is_tried() {
 }
 
 #[test]
+fn what_can_t_be_had_offline_is_not_to_be_fetched() {
+    let case = Case::new();
+    case.sandbox.dbag(&["materialize", "bag.zip", "--to", "first", "--table", "Image"]).expect(0);
+    let names = |number: usize| FILES[number].0;
+    case.sandbox.write(&format!("mirror/{}", names(3)), body(3));
+    let plan = ["plan", "bag.zip", "--offline", "--from", "mirror", "--shards", "1", "--files", "--json"];
+    let plan = case.sandbox.dbag(&plan).expect(1).json();
+    assert_eq!(
+        (plan["cached"]["files"].as_u64(), plan["fetch"]["files"].as_u64()),
+        (Some(3), Some(1)),
+        "{plan}"
+    );
+    assert_eq!(
+        (plan["impossible_files"].as_u64(), plan["shards"][0]["fetch"]["files"].as_u64()),
+        (Some(2), Some(1))
+    );
+    let lost: Vec<&str> =
+        plan["impossible"].as_array().unwrap().iter().map(|lost| lost["path"].as_str().unwrap()).collect();
+    assert_eq!(lost, [names(4), names(5)]);
+    let places: Vec<&str> =
+        plan["files"].as_array().unwrap().iter().map(|file| file["where"].as_str().unwrap()).collect();
+    assert_eq!(places, ["cached", "cached", "cached", "remote", "nowhere", "nowhere"]);
+    let output = case.sandbox.dbag(&["plan", "bag.zip", "--offline", "--no-cache"]).expect(1);
+    assert!(
+        output.stdout.contains("dbag works offline") && output.stdout.contains("5 files like it"),
+        "{output:?}"
+    );
+    // Materialize says the same.
+    let report =
+        case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out", "--offline", "--json"]).expect(4);
+    assert_eq!(report.json()["failures"][0]["reason"], plan["impossible"][0]["reason"]);
+}
+
+#[test]
+fn a_mirror_is_one_line_of_a_plan_whatever_folders_are_in_it() {
+    let case = Case::new();
+    for (number, (path, _)) in FILES.iter().enumerate() {
+        case.sandbox.write(&format!("mirror/{path}"), body(number));
+    }
+    let hosts = case.plan(&["--from", "mirror"])["hosts"].clone();
+    assert_eq!(hosts, serde_json::json!([{"host": "mirror", "files": 6, "bytes": 5_102_310}]));
+}
+
+#[test]
+fn a_line_without_a_url_is_called_so_by_plan_and_materialize() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[])
+        .add("manifest-sha256.txt", &format!("{}  data/a\n", hex_sha256(b"hello")))
+        .add("fetch.txt", "http://\t5\tdata/a\n")
+        .write(&sandbox.path("bag"));
+    for (command, code) in [("plan", 1), ("materialize", 3)] {
+        let output = sandbox.dbag(&[command, "bag"]).expect(code);
+        assert!(output.stdout.contains("it is not a URL"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_selection_takes_what_it_says_and_the_rest_is_no_failure() {
     let cases: [(&[&str], &[usize]); 9] = [
         (&["--table", "Image"], &[0, 1, 2]),
@@ -153,6 +210,20 @@ fn shards_share_a_bag_out_and_a_finish_says_when_all_of_it_is_there() {
 }
 
 #[test]
+fn a_finish_of_nothing_makes_nothing() {
+    let case = Case::new();
+    let finish = ["materialize", "bag.zip", "--to", "out", "--finish"];
+    case.sandbox.dbag(&finish).expect(4).says(&["nothing is there", "out"]);
+    assert!(!case.sandbox.path("out").exists());
+    fs_err::create_dir(case.sandbox.path("out")).unwrap();
+    case.sandbox.dbag(&finish).expect(4).says(&["nothing is there", "out"]);
+    assert!(tree(&case.sandbox.path("out")).is_empty());
+    let error = case.sandbox.dbag(&["materialize", "bag.zip", "--finish", "--json"]).expect(4).json();
+    assert_eq!(error["error"]["kind"], "unfinished");
+    assert!(!case.sandbox.path("bag").exists());
+}
+
+#[test]
 fn a_packed_bag_is_one_file_that_every_reader_reads() {
     let case = Case::new();
     case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "whole.zip"]).expect(0);
@@ -171,6 +242,17 @@ fn a_packed_bag_is_one_file_that_every_reader_reads() {
     case.sandbox.dbag(&["materialize", "bag.zip", "--to", "out"]).expect(0);
     case.sandbox.dbag(&["materialize", "bag.zip", "--pack", "again.zip", "--offline"]).expect(0);
     assert!(fs_err::read(case.sandbox.path("again.zip")).unwrap() == whole);
+    // And out of folders that list their files in other orders.
+    for (folder, backwards) in [("one/bag", false), ("two/bag", true)] {
+        let mut files: Vec<(String, Vec<u8>)> = tree(&case.sandbox.path("out")).into_iter().collect();
+        if backwards {
+            files.reverse();
+        }
+        files.iter().for_each(|(name, body)| drop(case.sandbox.write(&format!("{folder}/{name}"), body)));
+        let out = format!("{}.zip", folder.replace('/', "-"));
+        case.sandbox.dbag(&["materialize", folder, "--pack", &out, "--offline"]).expect(0);
+        assert!(fs_err::read(case.sandbox.path(&out)).unwrap() == whole, "{folder}");
+    }
     assert_eq!(case.server.requests().len(), 2 * requests);
     let names = fs_err::read_dir(case.sandbox.path(".")).unwrap();
     assert!(names.map(Result::unwrap).all(|entry| !entry.file_name().to_string_lossy().contains("partial")));

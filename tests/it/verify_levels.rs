@@ -266,3 +266,27 @@ with gzip.open('bag.tar.gz', 'wb', 1) as out, tarfile.open(fileobj=out, mode='w|
     assert_eq!(child.wait().unwrap().code(), Some(4), "{rest:?}");
     assert!(rest.iter().any(|line| line == "error: interrupted"), "{rest:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn rot_that_is_found_ends_the_receipt() {
+    let sandbox = Sandbox::new();
+    HandBag::new("1.0", &[("a", "1")]).write(&sandbox.path("bag"));
+    let path = sandbox.path("bag/data/a");
+    fs_err::write(&path, "2").unwrap();
+    // A receipt for the state that it is in now, as if the disk had changed it after that.
+    let cache = sandbox.path("home/.cache/dbag");
+    let bag = dbag::bag::Bag::open(&sandbox.path("bag")).unwrap();
+    let receipts = dbag::cache::Receipts::at(&cache);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let state = dbag::cache::BagState::of(&bag).unwrap();
+    let progress = dbag::bag::NoProgress;
+    let mut report = dbag::bag::verify(&bag, dbag::bag::VerifyOptions::default(), &progress).unwrap();
+    report.findings.clear();
+    receipts.keep(&state, &report).unwrap();
+    assert_eq!(receipts.trust(&state), dbag::cache::Trust::Unchanged);
+    sandbox.dbag(&["materialize", "bag", "--offline"]).expect(0);
+    sandbox.dbag(&["materialize", "bag", "--offline", "--rehash"]).expect(1);
+    sandbox.dbag(&["verify", "bag"]).expect(1);
+    sandbox.dbag(&["materialize", "bag", "--offline"]).expect(1);
+}

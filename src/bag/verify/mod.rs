@@ -11,6 +11,7 @@ use super::fetch::RemoteLength;
 use super::names::FileId;
 use super::{Algorithm, Bag, BagError, BagFile, Code, Finding, Progress, Severity};
 use hashing::Job;
+pub(crate) use names::check_folders;
 pub(super) use names::files_that_are_folders;
 pub use sample::{Sample, SampleSize};
 

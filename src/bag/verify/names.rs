@@ -5,9 +5,28 @@ use crate::bag::{Bag, BagFile, Code, Finding};
 
 /// Files that are there, and below whose names there are others: possible only in archives.
 pub(in crate::bag) fn files_that_are_folders(bag: &Bag) -> Vec<BagFile<'_>> {
+    below_files(bag, bag.files(), |file| file.is_present())
+}
+
+/// What is wrong with names that are a file's and a folder's at once, of files that are there or listed.
+pub(crate) fn check_folders(bag: &Bag) -> Vec<Finding> {
+    let mut found =
+        below_files(bag, bag.files().chain(bag.payload()), |file| file.is_present() || file.is_listed());
+    found.sort_unstable_by_key(|file| file.path());
+    found.dedup_by_key(|file| file.path());
+    let message = "it is a file and a folder at once";
+    found.into_iter().map(|file| Finding::new(Code::FileAndFolder, file.path(), message)).collect()
+}
+
+/// The files that `counts` takes, and below whose names there is one of `files`.
+fn below_files<'b>(
+    bag: &'b Bag,
+    files: impl Iterator<Item = BagFile<'b>>,
+    counts: impl Fn(&BagFile<'b>) -> bool,
+) -> Vec<BagFile<'b>> {
     let mut found = Vec::new();
     let mut last = "";
-    for file in bag.files() {
+    for file in files {
         let path = file.path().as_str();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         // Files of one folder mostly follow each other.
@@ -16,17 +35,14 @@ pub(in crate::bag) fn files_that_are_folders(bag: &Bag) -> Vec<BagFile<'_>> {
         }
         last = folder;
         let above = folder.match_indices('/').map(|(at, _)| &folder[..at]).chain([folder]);
-        found.extend(above.filter_map(|name| bag.find(name)).filter(|file| file.is_present()));
+        found.extend(above.filter_map(|name| bag.find(name)).filter(&counts));
     }
     found
 }
 
 /// Names that some file systems take for one, names that play with terminals, and files that systems leave behind.
 pub(super) fn check(bag: &Bag, findings: &mut Vec<Finding>) {
-    for file in files_that_are_folders(bag) {
-        let message = "it is a file and a folder at once";
-        findings.push(Finding::new(Code::FileAndFolder, file.path(), message));
-    }
+    findings.extend(check_folders(bag));
     let payload = usize::try_from(bag.payload_count()).unwrap_or(0);
     let mut seen = Alike::by_case().with_room_for(payload);
     for file in bag.payload() {

@@ -111,3 +111,15 @@ fn a_file_changed_before_the_sync_gets_no_stamp() {
     linker.finish().unwrap();
     assert!(!Stamp::holds(&fs_err::symlink_metadata(case.path("to")).unwrap(), &case.digest));
 }
+
+#[test]
+fn a_link_that_fails_names_source_and_target_as_they_are() {
+    let case = Case::new();
+    fs_err::write(case.path("file"), "").unwrap();
+    let (from, to) = (case.path("from"), case.path("file/to"));
+    let linker = Linker::new(LinkMode::Hard);
+    let message = linker.link(&from, &to, &case.digest).unwrap_err().to_string();
+    let expected =
+        format!("failed to put {} in place by a hard link to {}: Not a dir", to.display(), from.display());
+    assert!(message.starts_with(&expected), "{message}");
+}

@@ -156,7 +156,8 @@ impl Stage<'_> {
     }
 
     fn chapter(&self, title: &str) -> std::io::Result<()> {
-        self.say(&format!("\n# {title}"))
+        self.say("")?;
+        self.say(&format!("# {title}"))
     }
 
     fn enter(&mut self, folder: &str) -> Result<(), Error> {

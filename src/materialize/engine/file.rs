@@ -10,10 +10,11 @@ use url::Url;
 
 use super::hosts::{Admission, Probe};
 use super::small::Partly;
-use super::{Engine, FAILURES, SMALL};
+use super::{Engine, SMALL, is_of_one_file};
 use crate::bag::{BagFile, Code, Digest};
 use crate::materialize::Failure;
 use crate::materialize::list::Wanted;
+use crate::materialize::report::FAILURES;
 use crate::transport::{Remote, TransportError, TransportErrorKind, redacted};
 
 /// Times that one file is asked for at one place, without anything new coming, before it counts as failed there.
@@ -76,13 +77,16 @@ impl<'e> Engine<'e> {
                 self.progress.file();
             }
             Err(End::Stopped) => {}
-            Err(End::Failed(failure) | End::Missing(failure)) => {
-                let mut outcome = self.lock();
-                outcome.failed += 1;
-                if outcome.failures.len() < FAILURES {
-                    outcome.failures.insert(index, failure);
-                }
-            }
+            Err(End::Failed(failure) | End::Missing(failure)) => self.failed(index, failure),
+        }
+    }
+
+    /// Notes that a file can't be had.
+    pub(super) fn failed(&self, index: usize, failure: Failure) {
+        let mut outcome = self.lock();
+        outcome.failed.push(index);
+        if outcome.failures.len() < FAILURES {
+            outcome.failures.insert(index, failure);
         }
     }
 
@@ -154,6 +158,7 @@ impl<'e> Engine<'e> {
         let Errand { wanted, url, .. } = errand;
         match miss {
             Miss::Stop => Err(End::Stopped),
+            Miss::Disk(error) if is_of_one_file(&error) => Err(failed(wanted, url, error.to_string(), None)),
             Miss::Disk(error) => {
                 self.give_up(error);
                 Err(End::Stopped)

@@ -34,6 +34,7 @@ use super::{Failure, MaterializeError};
 use crate::bag::Progress;
 use crate::transport::{SetupError, Source, Transport};
 use batch::{Batch, Batches, Next};
+use file::failure;
 use governor::{Governor, WINDOW};
 use hosts::Hosts;
 use limit::Limiter;
@@ -47,8 +48,6 @@ const MEMORY: usize = 64 << 20;
 const PIECE: usize = 1 << 10;
 /// Batches under way at once; what they hold is bounded by connections and memory, not by this.
 const BATCHES: usize = 12;
-/// Failures that are kept in full. The others are counted.
-const FAILURES: usize = 10_000;
 
 /// How to fetch.
 pub(super) struct EngineOptions<'e> {
@@ -77,14 +76,27 @@ pub(super) struct Outcome {
     pub(super) present: u64,
     /// Times that something was asked for again.
     pub(super) retries: u64,
-    /// Files that could not be had.
-    pub(super) failed: u64,
+    /// The index of each file that could not be had, in any order.
+    pub(super) failed: Vec<usize>,
     /// Why, by the file's index; of very many some.
     pub(super) failures: BTreeMap<usize, Failure>,
     /// What the user was told besides.
     pub(super) notes: Vec<String>,
     /// The work was stopped on request.
     pub(super) stopped: bool,
+}
+
+/// Whether an error of the disk is that of one file, for which there is no place: its name is too long, or is that of
+/// a folder, or a folder's is that of a file. Others may fare better.
+fn is_of_one_file(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidFilename
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::AlreadyExists
+    )
 }
 
 /// One run.
@@ -203,20 +215,23 @@ impl Engine<'_> {
         let (reply, answer) = oneshot::channel();
         let indices = batch.indices.clone().filter(|index| !(self.is_done)(*index)).collect();
         self.queue.push(Task::Look { indices, reply });
-        let looked = match answer.await {
-            Ok(Ok(looked)) => looked,
-            Ok(Err(error)) => return self.give_up(error),
-            Err(_) => return,
-        };
+        let Ok(looked) = answer.await else { return };
         let mut fetches = FuturesUnordered::new();
         for (index, local) in looked {
             match local {
-                Local::There(length) => self.local(length, |outcome| outcome.present += 1),
-                Local::Linked(length) => self.local(length, |outcome| {
+                Ok(Local::There(length)) => self.local(length, |outcome| outcome.present += 1),
+                Ok(Local::Linked(length)) => self.local(length, |outcome| {
                     outcome.linked.0 += 1;
                     outcome.linked.1 += length;
                 }),
-                Local::Absent => fetches.push(self.file(index)),
+                Ok(Local::Absent) => fetches.push(self.file(index)),
+                Err(error) if is_of_one_file(&error) => {
+                    self.failed(
+                        index,
+                        failure(self.list.file(index).0, String::new(), error.to_string(), None),
+                    );
+                }
+                Err(error) => return self.give_up(error),
             }
         }
         while fetches.next().await.is_some() {}

@@ -9,6 +9,7 @@ use super::file::{ATTEMPTS, End, failure};
 use super::small::Partly;
 use crate::materialize::list::Wanted;
 use crate::materialize::mirror::MirrorPlace;
+use crate::materialize::report::NOT_A_URL;
 use crate::transport::redacted_text;
 
 /// Times that one file is asked for at a mirror: there are other places.
@@ -27,7 +28,7 @@ impl<'e> Engine<'e> {
         let mut last = failure(wanted.file, String::new(), "fetch.txt gives no URL".into(), None);
         for text in self.list.urls(wanted.index) {
             last = match Url::parse(&text) {
-                Err(_) => failure(wanted.file, redacted_text(&text), "it is not a URL".into(), None),
+                Err(_) => failure(wanted.file, redacted_text(&text), NOT_A_URL.into(), None),
                 Ok(url) => match self.fetch_at(wanted, &url, ATTEMPTS, &mut partly).await {
                     Err(End::Failed(failure) | End::Missing(failure)) => failure,
                     other => return other,

@@ -20,7 +20,7 @@ const MANY: usize = 32;
 /// Something for a thread to do. Each has where to tell what came of it.
 pub(super) enum Task<'e> {
     /// See which of these files are there, or in the cache.
-    Look { indices: Vec<usize>, reply: oneshot::Sender<io::Result<Vec<(usize, Local)>>> },
+    Look { indices: Vec<usize>, reply: oneshot::Sender<Vec<(usize, io::Result<Local>)>> },
     /// Hash a whole file's octets, and put it into its place if they are right.
     Store(Store),
     /// Write a block of a large file.
@@ -107,7 +107,7 @@ pub(super) fn serve<'e>(queue: &Queue<'e>, list: &'e WantedList<'e>, place: &'e 
         // Whoever asked may have stopped waiting; then nobody needs the answer.
         match task {
             Task::Look { indices, reply } => {
-                let look = |index| Ok((index, place.look(&list.get(index))?));
+                let look = |index| (index, place.look(&list.get(index)));
                 let _ = reply.send(indices.into_iter().map(look).collect());
             }
             Task::Store(store) => {

@@ -10,9 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
 use super::slot::{Finish, PartialSlot, naming};
-use super::{Local, Place, Slot};
+use super::{Local, Place, Slot, find};
 use crate::bag::{Algorithm, Digest, NoProgress, hash_reader};
-use crate::cache::{Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system};
+use crate::cache::{
+    Cache, LinkCounts, LinkMode, Linker, Object, Stamp, stamp, sync_file_system, system_words,
+};
 use crate::materialize::list::Wanted;
 use crate::materialize::work::{Owner, Partial, make_in};
 
@@ -26,6 +28,8 @@ pub(in crate::materialize) struct FolderPlace<'c> {
     /// Whether what is fetched is kept in the cache.
     keep: bool,
     linker: Linker,
+    /// Stamps count for nothing.
+    rehash: bool,
     /// Where files under way are: in the cache, or in the bag's own hidden folder.
     work: PathBuf,
     owner: Owner,
@@ -53,10 +57,16 @@ impl<'c> FolderPlace<'c> {
             cache,
             keep,
             linker: Linker::new(link),
+            rehash: false,
             work: work.to_owned(),
             owner: owner.clone(),
             waiting: Mutex::default(),
         }
+    }
+
+    /// The same place, where stamps count for nothing if `rehash` is set.
+    pub(in crate::materialize) fn rehash(self, rehash: bool) -> Self {
+        Self { rehash, ..self }
     }
 
     /// How files came from the cache.
@@ -64,14 +74,26 @@ impl<'c> FolderPlace<'c> {
         self.linker.counts()
     }
 
-    /// Whether the file at its place is the one that is listed: by its stamp, or by its bytes.
+    /// Whether the file at its place is the one that is listed: by its stamp, or by its bytes. That nothing can be put
+    /// there is an error.
     fn is_right(&self, path: &Path, wanted: &Wanted<'_>) -> io::Result<Option<u64>> {
-        let Ok(metadata) = fs_err::symlink_metadata(path) else { return Ok(None) };
+        let metadata = match fs_err::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if has_no_place(&error) => {
+                let message = format!("{} can't be put in place: {}", path.display(), system_words(&error));
+                return Err(io::Error::new(error.kind(), message));
+            }
+            Err(_) => return Ok(None),
+        };
+        if metadata.is_dir() {
+            let message = format!("{} is a folder, and a file belongs there", path.display());
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+        }
         let length = metadata.len();
         if !metadata.is_file() || wanted.length.is_some_and(|expected| expected != length) {
             return Ok(None);
         }
-        if is_stamped(&metadata, &wanted.digests, self.cache) {
+        if !self.rehash && is_stamped(&metadata, &wanted.digests, self.cache) {
             return Ok(Some(length));
         }
         let algorithms: Vec<Algorithm> = wanted.digests.iter().map(Digest::algorithm).collect();
@@ -149,7 +171,7 @@ impl Place for FolderPlace<'_> {
             return Ok(Local::There(length));
         }
         let Some(cache) = self.cache else { return Ok(Local::Absent) };
-        match cache.find(&wanted.digests, wanted.length)? {
+        match find(cache, wanted, self.rehash)? {
             Some(object) if self.link(&object, &path)? => Ok(Local::Linked(object.length)),
             _ => Ok(Local::Absent),
         }
@@ -182,6 +204,11 @@ impl Finish for FolderPlace<'_> {
     fn finish(&self, partial: &Partial, wanted: &Wanted<'_>, digests: &[Digest]) -> io::Result<()> {
         self.place(partial.finish()?, wanted, digests)
     }
+}
+
+/// Whether a path can't be that of a file here: it is worth no request.
+fn has_no_place(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidFilename | io::ErrorKind::NotADirectory)
 }
 
 /// Whether a file's stamp says that it was seen with these digests.

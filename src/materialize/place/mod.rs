@@ -16,6 +16,7 @@ pub(super) use unpack::{restore, unpack};
 use super::list::Wanted;
 use super::work::{Origin, RangeSet};
 use crate::bag::{Algorithm, Digest};
+use crate::cache::{Cache, Object};
 
 /// What is there of a file without any network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,15 @@ pub(super) enum Local {
     Linked(u64),
     /// It must be fetched.
     Absent,
+}
+
+/// A file in the cache; where `rehash` is set one that is hashed now, whatever its stamp says.
+fn find(cache: &Cache, wanted: &Wanted<'_>, rehash: bool) -> io::Result<Option<Object>> {
+    if rehash {
+        cache.find_anew(&wanted.digests, wanted.length)
+    } else {
+        cache.find(&wanted.digests, wanted.length)
+    }
 }
 
 /// Where files come to lie. Any number of threads may put files there at once; each file appears whole.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::slot::{Finish, PartialSlot, naming};
 use super::stored_zip::{Entry, local_header, write_directory};
-use super::{Local, Place, Slot};
+use super::{Local, Place, Slot, find};
 use crate::bag::{Algorithm, BagFile, Digest, MultiHasher};
 use crate::cache::Cache;
 use crate::materialize::list::{Wanted, WantedList};
@@ -24,9 +24,11 @@ pub(in crate::materialize) struct PackPlace<'p> {
     file: std::fs::File,
     /// The bag's name, which every entry's name begins with.
     bag: String,
-    /// Files that the bag itself has, which come first.
+    /// Files that the bag itself has, in the order in which they are best read.
     own: Vec<BagFile<'p>>,
     cache: Option<&'p Cache>,
+    /// Stamps count for nothing.
+    rehash: bool,
     work: PathBuf,
     owner: Owner,
     state: Mutex<State>,
@@ -65,20 +67,49 @@ impl<'p> PackPlace<'p> {
             bag: bag.to_owned(),
             own,
             cache,
+            rehash: false,
             work: work.to_owned(),
             owner: owner.clone(),
             state: Mutex::new(State { entries: Vec::new(), end: 0 }),
         };
-        let mut entries = Vec::with_capacity(place.own.len() + list.len());
+        let mut entries = vec![None; place.own.len() + list.len()];
         let mut end = 0;
-        let own = place.own.iter().map(|file| (*file, Some(file.length())));
-        for (file, length) in own.chain(list.indices().map(|index| list.file(index))) {
+        for number in place.order(list) {
+            let (file, length) = place.file(list, number as usize);
             let entry = length.map(|length| Entry::at(end, &place.name(file), length));
             end = entry.map_or(end, |entry| entry.end());
-            entries.push(entry.map(|entry| Filled { entry, crc: None }));
+            entries[number as usize] = entry.map(|entry| Filled { entry, crc: None });
         }
         place.state = Mutex::new(State { entries, end });
         Ok(place)
+    }
+
+    /// The same place, where stamps count for nothing if `rehash` is set.
+    pub(in crate::materialize) fn rehash(self, rehash: bool) -> Self {
+        Self { rehash, ..self }
+    }
+
+    /// A file of the bag itself or of the list, by its number among all of them, and its length if that is known.
+    fn file<'s>(&self, list: &WantedList<'s>, number: usize) -> (BagFile<'s>, Option<u64>)
+    where
+        'p: 's,
+    {
+        match self.own.get(number) {
+            Some(file) => (*file, Some(file.length())),
+            None => list.file(number - self.own.len()),
+        }
+    }
+
+    /// The numbers of all files in the order in which they lie in the archive: bagit.txt, the other tag files, the payload,
+    /// by path. So one bag makes one archive, whatever order its files were met in and wherever they were.
+    fn order(&self, list: &WantedList<'_>) -> Vec<u32> {
+        let count = self.own.len() + list.len();
+        let mut order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        order.sort_unstable_by_key(|number| {
+            let path = self.file(list, *number as usize).0.path();
+            (path.as_str() != "bagit.txt", path.is_payload(), path)
+        });
+        order
     }
 
     fn name(&self, file: BagFile<'_>) -> String {
@@ -182,7 +213,8 @@ impl<'p> PackPlace<'p> {
             self.write(entry.header, &local_header(&entry, &name, crc))?;
             entries.push((entry, name, crc));
         }
-        let start = entries.iter().map(|(entry, ..)| entry.end()).max().unwrap_or(0);
+        entries.sort_unstable_by_key(|(entry, ..)| entry.header);
+        let start = entries.last().map_or(0, |(entry, ..)| entry.end());
         self.file.set_len(start)?;
         let mut out = io::BufWriter::new(At { file: &self.file, at: start });
         write_directory(
@@ -230,7 +262,7 @@ impl Place for PackPlace<'_> {
             return Ok(Local::There(length));
         }
         let found = match self.cache {
-            Some(cache) => cache.find(&wanted.digests, wanted.length)?,
+            Some(cache) => find(cache, wanted, self.rehash)?,
             None => None,
         };
         let Some(object) = found else { return Ok(Local::Absent) };

@@ -1,7 +1,7 @@
 //! The bag's folder: copied out of its archive, and mended from it later.
 
-use std::collections::HashSet;
-use std::io::{Seek, SeekFrom};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::folder::{rename, share};
@@ -26,13 +26,16 @@ pub(in crate::materialize) fn unpack(
     let empty =
         || target.is_dir() && fs_err::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     if !target.exists() || empty() {
+        if options.finish {
+            return Err(MaterializeError::NothingThere(target));
+        }
         match copy_container(bag, &target, progress) {
             // Another process was faster.
-            Err(BagError::Exists(_) | BagError::Io(_)) if same_bag(bag, &target) => {}
+            Err(BagError::Exists(_) | BagError::Io(_)) if difference(bag, &target).is_none() => {}
             other => other?,
         }
-    } else if !same_bag(bag, &target) {
-        return Err(MaterializeError::OtherBag(target));
+    } else if let Some(why) = difference(bag, &target) {
+        return Err(MaterializeError::OtherBag { path: target, why });
     }
     Ok(target)
 }
@@ -64,7 +67,7 @@ pub(in crate::materialize) fn restore(
 /// Copies one file and checks its digests on the way; false, with nothing changed, where they are not right.
 fn copy_file(source: BagFile<'_>, listed: BagFile<'_>, root: &Path) -> Result<bool, MaterializeError> {
     let mut temporary = tempfile::Builder::new().prefix(".dbag-").suffix(".partial").tempfile_in(root)?;
-    std::io::copy(&mut source.open()?, &mut temporary)?;
+    io::copy(&mut source.open()?, &mut temporary)?;
     temporary.seek(SeekFrom::Start(0))?;
     let expected = listed.digests();
     let algorithms: Vec<Algorithm> = expected.iter().map(Digest::algorithm).collect();
@@ -77,28 +80,37 @@ fn copy_file(source: BagFile<'_>, listed: BagFile<'_>, root: &Path) -> Result<bo
     Ok(true)
 }
 
-/// Whether a folder holds this very bag: the same manifests and fetch.txt.
-fn same_bag(bag: &Bag, folder: &Path) -> bool {
-    let identity = |bag: &Bag| -> Option<Vec<(String, Vec<Digest>)>> {
-        let names = bag.files().filter(|file| {
-            let name = file.path().as_str();
-            !name.contains('/') && (name.contains("manifest-") || name == "fetch.txt" || name == "bagit.txt")
-        });
-        let mut buffer = vec![0; 1 << 16];
-        let hashed: Option<Vec<_>> = names
-            .map(|file| {
-                let (_, digests) =
-                    hash_reader(&mut file.open().ok()?, &[Algorithm::Sha256], &mut buffer, &NoProgress)
-                        .ok()?;
-                Some((file.path().to_string(), digests))
-            })
-            .collect();
-        hashed.map(|mut hashed| {
-            hashed.sort_unstable();
-            hashed
+/// What tells a bag from others: its manifests, fetch.txt and bagit.txt by name, each with its digest.
+fn identity(bag: &Bag) -> io::Result<BTreeMap<String, Vec<Digest>>> {
+    let names = bag.files().filter(|file| {
+        let name = file.path().as_str();
+        !name.contains('/') && (name.contains("manifest-") || name == "fetch.txt" || name == "bagit.txt")
+    });
+    let mut buffer = vec![0; 1 << 16];
+    names
+        .map(|file| {
+            let (_, digests) =
+                hash_reader(&mut file.open()?, &[Algorithm::Sha256], &mut buffer, &NoProgress)?;
+            Ok((file.path().to_string(), digests))
         })
-    };
+        .collect()
+}
+
+/// Why a folder does not hold this very bag; `None` where it does.
+fn difference(bag: &Bag, folder: &Path) -> Option<String> {
     let there =
         Folder::open(folder).and_then(|folder| Bag::from_container(Box::new(folder), Level::Structure));
-    there.is_ok_and(|there| identity(&there).is_some_and(|there| Some(there) == identity(bag)))
+    let Ok(there) = there else { return Some("there is no bag in it".into()) };
+    let (there, wanted) = match (identity(&there), identity(bag)) {
+        (Ok(there), Ok(wanted)) => (there, wanted),
+        (Err(error), _) | (_, Err(error)) => return Some(error.to_string()),
+    };
+    let lacking =
+        wanted.keys().find(|name| !there.contains_key(*name)).map(|name| format!("it has no {name}"));
+    let other = || {
+        let name = wanted.iter().find(|(name, digests)| there.get(*name) != Some(*digests))?.0;
+        Some(format!("its {name} is another"))
+    };
+    let more = || Some(format!("it has a {}", there.keys().find(|name| !wanted.contains_key(*name))?));
+    lacking.or_else(other).or_else(more)
 }

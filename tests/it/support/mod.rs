@@ -203,6 +203,7 @@ pub fn sha256(path: &Path) -> String {
 }
 
 /// A bag written by hand: files, a manifest of SHA-256, and whatever the test adds.
+#[derive(Clone)]
 pub struct HandBag {
     pub files: Vec<(String, Vec<u8>)>,
 }
