@@ -106,14 +106,18 @@ impl View<'_> {
 
     /// How many members of then and now have other values.
     fn changed(&self, side: &Side<'_>, dataset: &Rid, since: i64) -> Result<u64, CatalogError> {
-        let Some(element) = side.elements[1].or(side.elements[0]) else { return Ok(0) };
+        self.changed_sql(side, dataset, since).map_or(Ok(0), |sql| self.number(&sql))
+    }
+
+    fn changed_sql(&self, side: &Side<'_>, dataset: &Rid, since: i64) -> Option<String> {
+        let element = side.elements[1].or(side.elements[0])?;
         let tables = side.elements.iter().flatten();
         let own = tables.flat_map(|table| {
             table.own_columns().map(|column| quoted(&self.aliases.physical(table, column)))
         });
         let columns: BTreeSet<String> = own.collect();
         if columns.is_empty() {
-            return Ok(0);
+            return None;
         }
         let row = |alias: &str| {
             let cells: Vec<String> = columns.iter().map(|column| format!("{alias}.{column}")).collect();
@@ -123,7 +127,7 @@ impl View<'_> {
         let (links, _) = sql_names(&side.link.table);
         let (new, _) = new_and_old(&side.link, dataset, since);
         // The rows that are younger than the release come first, each with what it was then.
-        self.number(&format!(
+        Some(format!(
             "SELECT count(*) FROM main.{live} l CROSS JOIN main.{past} h WHERE l.\"dbag:from\" > {since} \
              AND h.\"RID\" = l.\"RID\" AND h.\"dbag:from\" <= {since} AND h.\"dbag:to\" > {since} \
              AND ({now}) IS NOT ({then}) \
@@ -135,6 +139,19 @@ impl View<'_> {
             inner = quoted(&side.link.inner),
             rid = literal(dataset.as_str()),
         ))
+    }
+
+    /// The queries that look for what has changed.
+    #[cfg(test)]
+    pub(super) fn drift_queries(&self, dataset: &Rid, since: i64) -> Vec<String> {
+        let then = self.model.clone().into_owned();
+        let sides = sides(&then, &self.model, &self.aliases);
+        let of = |side: &Side<'_>| {
+            let (new, old) = new_and_old(&side.link, dataset, since);
+            let changed = self.changed_sql(side, dataset, since).filter(|_| !side.nesting);
+            [format!("{new} EXCEPT {old}")].into_iter().chain(changed).collect::<Vec<_>>()
+        };
+        sides.iter().flat_map(of).collect()
     }
 
     /// Whether a table of which the dataset has members had other columns.
@@ -166,14 +183,14 @@ impl View<'_> {
 }
 
 /// The SQL of what a dataset is linked to by rows younger than a transaction, and by rows that were superseded since. Each
-/// finds its rows by when they changed: the `+` keeps SQLite from going through all of the dataset's.
+/// finds its rows by when they changed: the `+`s keep SQLite from going through all that there are.
 fn new_and_old(link: &Link, dataset: &Rid, since: i64) -> (String, String) {
     let (live, past) = sql_names(&link.table);
     let (outer, inner, rid) = (quoted(&link.outer), quoted(&link.inner), literal(dataset.as_str()));
     (
-        format!("SELECT {inner} FROM main.{live} WHERE \"dbag:from\" > {since} AND +{outer} = {rid}"),
+        format!("SELECT +{inner} FROM main.{live} WHERE \"dbag:from\" > {since} AND +{outer} = {rid}"),
         format!(
-            "SELECT {inner} FROM main.{past} WHERE \"dbag:to\" > {since} AND \"dbag:from\" <= {since} \
+            "SELECT +{inner} FROM main.{past} WHERE \"dbag:to\" > {since} AND \"dbag:from\" <= {since} \
              AND +{outer} = {rid}"
         ),
     )
