@@ -9,6 +9,7 @@ use crate::export::ExportError;
 use crate::ingest::IngestError;
 use crate::materialize::MaterializeError;
 use crate::open::OpenError;
+use crate::partition::PartitionError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
 use crate::tables::TablesError;
@@ -28,6 +29,7 @@ pub enum Error {
     Ingest(#[from] IngestError),
     Materialize(#[from] MaterializeError),
     Open(#[from] OpenError),
+    Partition(#[from] PartitionError),
     Query(#[from] QueryError),
     Settings(#[from] SettingsError),
     Version(#[from] VersionError),
@@ -89,6 +91,7 @@ impl Error {
             Self::Ingest(error) => ingest(error),
             Self::Materialize(error) => materialize(error),
             Self::Open(error) => open(error),
+            Self::Partition(error) => partition(error),
             Self::Query(error) => query(error),
             Self::Settings(SettingsError::Io(error)) | Self::Io(error) => io(error),
             Self::Settings(_) | Self::Version(_) | Self::Usage(_) => ErrorKind::Usage,
@@ -214,6 +217,7 @@ fn catalog(error: &CatalogError) -> ErrorKind {
         | CatalogError::NewerFormat { .. }
         | CatalogError::OlderFormat { .. } => ErrorKind::Environment,
         CatalogError::Sqlite { .. } => ErrorKind::Internal,
+        CatalogError::Partition(error) => partition(error),
         CatalogError::Io(error) => io(error),
         _ => ErrorKind::Usage,
     }
@@ -274,6 +278,20 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
         MaterializeError::NothingThere(_) => ErrorKind::Unfinished,
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
+        _ => ErrorKind::Usage,
+    }
+}
+
+fn partition(error: &PartitionError) -> ErrorKind {
+    match error {
+        PartitionError::NoMembers
+        | PartitionError::TooManyMembers(_)
+        | PartitionError::TooFewMembers { .. }
+        | PartitionError::EmptyPart { .. }
+        | PartitionError::TooFewGroups { .. }
+        | PartitionError::MissingStratum { .. }
+        | PartitionError::MissingGroup { .. }
+        | PartitionError::RepeatedMember(_) => ErrorKind::Data,
         _ => ErrorKind::Usage,
     }
 }

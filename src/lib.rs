@@ -45,7 +45,8 @@
 //! ```
 //!
 //! The modules stand on floors, and each uses only those below its own:
-//! [`bag`], [`version`], [`model`], [`tabular`], [`settings`] · [`catalog`], [`cache`], [`tables`], [`transport`] · [`query`], [`ingest`] ·
+//! [`bag`], [`version`], [`model`], [`tabular`], [`partition`], [`settings`] · [`catalog`], [`cache`], [`tables`],
+//! [`transport`] · [`query`], [`ingest`] ·
 //! [`materialize`] · [`export`] · [`open`] · [`cli`].
 
 pub mod bag;
@@ -58,6 +59,7 @@ pub mod ingest;
 pub mod materialize;
 pub mod model;
 pub mod open;
+pub mod partition;
 pub mod query;
 pub mod settings;
 pub mod tables;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::version::{DatasetName, DatasetVersion};
+use crate::partition::PartitionError;
+use crate::version::{DatasetName, DatasetVersion, VersionError};
 
 /// Why the catalog refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,32 @@ pub enum CatalogError {
     NoSuchDataset { name: String, datasets: Vec<String> },
     #[error("a dataset {0} exists already")]
     DatasetExists(DatasetName),
+    #[error(
+        "{called:?} is ambiguous: it is the name of the dataset {named}, and the RID of the dataset {other}"
+    )]
+    AmbiguousDataset { called: String, named: String, other: String },
+    #[error("the dataset {0} has no name yet; `dbag dataset rename {0} NAME` gives it one")]
+    UnnamedDataset(String),
+    #[error("dataset {0} is deleted; `dbag dataset restore {0}` brings it back")]
+    DatasetDeleted(String),
+    #[error("dataset {name} can't go: it is nested in {}", parents.join(", "))]
+    StillNested { name: String, parents: Vec<String> },
+    #[error("a dataset can't be nested in itself: {0}")]
+    NestedInItself(String),
+    #[error(
+        "dataset {name} has releases, which are known by its name, such as {name}@{version}; --released renames it all the same"
+    )]
+    KnownByName { name: DatasetName, version: DatasetVersion },
+    #[error("dataset {name} has members of several tables ({}); say which with --table", tables.join(", "))]
+    SeveralTables { name: String, tables: Vec<String> },
+    #[error("dataset {name} has no members of {table}")]
+    NoMembersOf { name: String, table: String },
+    #[error("{table} has no column {column:?}, nor does that lead to one; {}", known(.columns, "columns"))]
+    NoSuchPath { table: String, column: String, columns: Vec<String> },
+    #[error("{column:?} is ambiguous: it leads from {table} by {}", ways.join(" and by "))]
+    AmbiguousPath { table: String, column: String, ways: Vec<String> },
+    #[error("{table} has no feature {feature:?}; {}", known(.features, "features"))]
+    NoSuchFeature { table: String, feature: String, features: Vec<String> },
     #[error("dataset {name} has no version {version}; {}", known(.versions, "versions"))]
     NoSuchVersion { name: DatasetName, version: DatasetVersion, versions: Vec<String> },
     #[error("nothing in dataset {name} has changed since {version}")]
@@ -98,6 +125,10 @@ pub enum CatalogError {
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("{path} holds what no dbag wrote: {reason}")]
     Corrupt { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }

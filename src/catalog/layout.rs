@@ -31,7 +31,8 @@ pub(super) const SINCE_2: &str = "
         PRIMARY KEY (source, theirs)) STRICT, WITHOUT ROWID;
     CREATE TABLE dbag_file (
         sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, length INTEGER NOT NULL, modified INTEGER NOT NULL) STRICT;
-    CREATE TABLE dbag_version (rid TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
+    CREATE TABLE dbag_version (
+        rid TEXT PRIMARY KEY, number INTEGER NOT NULL, adopted INTEGER NOT NULL) STRICT;
     CREATE TABLE dbag_object (
         md5 TEXT NOT NULL, sha256 TEXT NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (md5, sha256)) STRICT;
     CREATE TABLE dbag_spool (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
@@ -76,5 +77,9 @@ pub(super) fn kept_path(path: &Path, format: i64) -> PathBuf {
 /// Brings a layout of format 1 to format 2, in a transaction of the caller's.
 pub(super) fn upgrade_from_1(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SINCE_2)?;
+    // In format 1 a version stood for the transaction that made its row.
+    connection.execute_batch(
+        "INSERT INTO dbag_version SELECT \"RID\", \"dbag:from\", 0 FROM main.\"deriva-ml:Dataset_Version\"",
+    )?;
     connection.pragma_update(None, "user_version", FORMAT)
 }

@@ -7,7 +7,7 @@ use super::sql::{literal, quoted, sql_names};
 use super::{CatalogError, Change, RowWriter, SystemValues};
 use crate::model::{Rid, Storage, Table};
 use crate::tabular::Value;
-use crate::version::DatasetName;
+use crate::version::{DatasetName, DatasetVersion};
 
 /// A row that is there.
 #[derive(Debug, Clone)]
@@ -184,9 +184,19 @@ impl Change<'_> {
         Ok(name)
     }
 
+    /// Makes this change stand for the version of a new row of `Dataset_Version`, for ever.
+    pub(super) fn pin_version(&self, row: &Rid) -> Result<(), CatalogError> {
+        let sql = "INSERT INTO dbag_version VALUES (?, ?, 0)";
+        self.transaction.execute(sql, (row.as_str(), self.number)).map(drop).map_err(|e| self.fail(e))
+    }
+
     /// Makes this change stand for a version that was released elsewhere. False where no row speaks of it.
     pub fn adopt_version(&mut self, dataset: &str, label: &str) -> Result<bool, CatalogError> {
-        let sql = "INSERT OR IGNORE INTO dbag_version SELECT \"RID\", ? FROM main.\"deriva-ml:Dataset_Version\" \
+        // Labels of drift stand for nothing that lasts.
+        if label.parse::<DatasetVersion>().is_err() {
+            return Ok(false);
+        }
+        let sql = "INSERT OR IGNORE INTO dbag_version SELECT \"RID\", ?, 1 FROM main.\"deriva-ml:Dataset_Version\" \
                    WHERE \"Dataset\" = ? AND \"Version\" = ?";
         let adopted =
             self.transaction.execute(sql, (self.number, dataset, label)).map_err(|e| self.fail(e))?;

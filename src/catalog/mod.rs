@@ -22,7 +22,10 @@ mod vocabulary;
 mod tests;
 
 pub use change::{Change, RowWriter, SystemValues};
-pub use dataset::{DatasetDetails, DatasetSummary, Drift, MemberCount, Release, VersionDetails};
+pub use dataset::{
+    DatasetDetails, DatasetRef, DatasetSummary, Draw, Drift, Made, Member, MemberCount, NestedDataset,
+    Release, Rows, SampleOptions, SplitOptions, SplitReport, VersionDetails,
+};
 pub use error::CatalogError;
 pub use execution::{Agent, Program};
 pub use layout::Upgrade;

@@ -1,5 +1,6 @@
 //! The past: every change that was made, and the moment that a snapshot id, a date or a version stands for.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,6 +72,8 @@ pub struct TransactionSummary {
     pub execution: Option<String>,
     /// The change that it took back.
     pub undoes: Option<i64>,
+    /// The change that took it back.
+    pub undone_by: Option<i64>,
 }
 
 impl Catalog {
@@ -87,9 +90,18 @@ impl Catalog {
                 actor: row.get(3)?,
                 execution: row.get(4)?,
                 undoes: row.get(5)?,
+                undone_by: None,
             })
         });
-        rows.and_then(Iterator::collect).map_err(|e| self.fail(e))
+        let rows = rows.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>);
+        let mut transactions = rows.map_err(|e| self.fail(e))?;
+        // What took a change back is newer, so it is among these too.
+        let undone: HashMap<i64, i64> =
+            transactions.iter().filter_map(|undo| Some((undo.undoes?, undo.number))).collect();
+        for transaction in &mut transactions {
+            transaction.undone_by = undone.get(&transaction.number).copied();
+        }
+        Ok(transactions)
     }
 
     /// The number of the last transaction at a moment.

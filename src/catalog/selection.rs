@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
+use super::dataset::NOW;
 use super::read::{Row, for_each_row, rows_at};
 use super::sql::{Aliases, literal, quoted};
 use super::{Catalog, CatalogError, VersionDetails};
 use crate::model::{DERIVA_ML, Membership, Model, Rid, Snapshot, Storage, Table};
-use crate::version::VersionRef;
+use crate::version::{DatasetName, VersionRef};
 
 /// A dataset at a released version.
 #[derive(Debug, Clone)]
@@ -105,12 +106,21 @@ fn all_at(table: &Table, number: i64, aliases: &Aliases) -> String {
 impl Catalog {
     /// What a released version holds.
     pub fn select_version(&self, reference: &VersionRef) -> Result<VersionSelection, CatalogError> {
-        let rid = self.dataset_rid(&reference.name)?;
-        let release = self.release(&reference.name, &rid, &reference.version)?;
+        let view = self.view()?;
+        let rid = view.dataset_rid(&reference.name)?;
+        let release = view.release(&reference.name, &rid, &reference.version)?;
         let model = self.model_at(release.number)?;
         let tables = select(&model, rid.as_str(), release.number, &self.aliases()?);
         let VersionDetails { snapshot, note, number, .. } = release;
         Ok(VersionSelection { reference: reference.clone(), rid, snapshot, note, model, tables, number })
+    }
+
+    /// What a dataset holds now, with the model.
+    pub fn select_now(&self, name: &DatasetName) -> Result<(Model, Vec<TableSelection>), CatalogError> {
+        let rid = self.view()?.dataset_rid(name)?;
+        let model = self.model()?;
+        let tables = select(&model, rid.as_str(), NOW, &self.aliases()?);
+        Ok((model, tables))
     }
 
     /// Reads a selected table's rows in the order of their RIDs, all columns in the model's order.

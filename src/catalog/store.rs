@@ -273,7 +273,7 @@ impl Catalog {
         f(&Change::begin(transaction, path, 0, prefix, agent)?)
     }
 
-    fn begin<T, E: From<CatalogError>>(
+    pub(super) fn begin<T, E: From<CatalogError>>(
         &mut self,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<(T, Change<'_>), E> {

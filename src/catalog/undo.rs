@@ -22,38 +22,42 @@ impl Catalog {
     ///
     /// A release stands for ever, and so does what came before it.
     pub fn undo(&mut self, dry_run: bool) -> Result<Undone, CatalogError> {
-        let Some((number, command)) = self.last_change()? else { return Err(CatalogError::NothingToUndo) };
-        if let Some(label) = self.release_since(number)? {
-            return Err(CatalogError::Released(label));
-        }
+        // Which change is the last is known only once no other process can add one.
         let take_back = |change: &mut Change<'_>| {
+            let Some((number, command)) = change.last_change()? else {
+                return Err(CatalogError::NothingToUndo);
+            };
+            if let Some(label) = change.release_since(number)? {
+                return Err(CatalogError::Released(label));
+            }
             change.undoes = Some(number);
             change.allow_dangling();
             let rows = change.restore(number - 1)?;
-            Ok::<_, CatalogError>(Undone { number, command: command.clone(), rows })
+            Ok(Undone { number, command, rows })
         };
         if dry_run { self.rehearse(take_back) } else { self.change("dbag undo", take_back) }
     }
+}
 
+impl Change<'_> {
     /// The last change that neither took another back nor was taken back. The first, which made the catalog, stays.
     fn last_change(&self) -> Result<Option<(i64, String)>, CatalogError> {
         let sql = "SELECT number, command FROM dbag_transaction t WHERE undoes IS NULL AND number > 1 \
                    AND NOT EXISTS (SELECT 1 FROM dbag_transaction u WHERE u.undoes = t.number) \
                    ORDER BY number DESC LIMIT 1";
-        let found = self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        let found = self.transaction.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();
         found.map_err(|e| self.fail(e))
     }
 
     /// A version that was released by a change or after it.
     fn release_since(&self, number: i64) -> Result<Option<String>, CatalogError> {
         let sql = "SELECT d.name || '@' || v.\"Version\" FROM \"deriva-ml:Dataset_Version\" v \
-                   JOIN dbag_dataset d ON d.rid = v.\"Dataset\" WHERE v.\"dbag:from\" >= ? LIMIT 1";
-        let found = self.connection.query_row(sql, [number], |row| row.get(0)).optional();
+                   JOIN dbag_version p ON p.rid = v.\"RID\" AND p.adopted = 0 \
+                   JOIN dbag_dataset d ON d.rid = v.\"Dataset\" WHERE p.number >= ? LIMIT 1";
+        let found = self.transaction.query_row(sql, [number], |row| row.get(0)).optional();
         found.map_err(|e| self.fail(e))
     }
-}
 
-impl Change<'_> {
     /// Brings every row and the model back to what they were after transaction `then`. Executions and workflows stay:
     /// they tell what was done.
     fn restore(&mut self, then: i64) -> Result<u64, CatalogError> {
@@ -69,8 +73,9 @@ impl Change<'_> {
         if old.schemas != self.model.schemas {
             self.put_model(old)?;
         }
-        let sql = "DELETE FROM dbag_dataset WHERE rid NOT IN (SELECT \"RID\" FROM \"deriva-ml:Dataset\")";
-        self.transaction.execute(sql, ()).map_err(|e| self.fail(e))?;
+        let sql = "DELETE FROM dbag_dataset WHERE rid NOT IN (SELECT \"RID\" FROM \"deriva-ml:Dataset\");
+                   DELETE FROM dbag_version WHERE rid NOT IN (SELECT \"RID\" FROM \"deriva-ml:Dataset_Version\")";
+        self.transaction.execute_batch(sql).map_err(|e| self.fail(e))?;
         Ok(rows)
     }
 

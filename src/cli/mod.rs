@@ -2,6 +2,7 @@
 //!
 //! One file for each command. Nothing here decides anything about data.
 
+mod at;
 mod cache;
 mod dataset;
 mod demo;
@@ -10,6 +11,7 @@ mod fetching;
 mod import;
 mod init;
 mod limits;
+mod log;
 mod ls;
 mod materialize;
 mod plan;
@@ -19,6 +21,7 @@ mod publish;
 mod query;
 mod release;
 mod size;
+mod undo;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,7 +59,7 @@ struct Arguments {
 enum Command {
     Init(init::Init),
     Import(import::Import),
-    Dataset(dataset::Dataset),
+    Dataset(Box<dataset::Dataset>),
     Release(release::Release),
     Export(export::Export),
     Publish(publish::Publish),
@@ -64,6 +67,9 @@ enum Command {
     Plan(Box<plan::Plan>),
     Verify(verify::Verify),
     Query(query::Query),
+    At(at::At),
+    Log(log::Log),
+    Undo(undo::Undo),
     Ls(ls::Ls),
     Cache(cache::Cache),
     Demo(demo::Demo),
@@ -151,6 +157,9 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Plan(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Query(command) => command.run(context),
+        Command::At(command) => command.run(context),
+        Command::Log(command) => command.run(context),
+        Command::Undo(command) => command.run(context),
         Command::Ls(command) => command.run(context),
         Command::Cache(command) => command.run(context),
         Command::Demo(command) => command.run(context),

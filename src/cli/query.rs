@@ -7,18 +7,18 @@ use clap::{Args, ValueEnum};
 use super::printer::Printer;
 use super::{Context, Outcome};
 use crate::open::open_database;
-use crate::query::{Format, write_rows};
+use crate::query::{Database, Format, write_rows};
 
-/// Ask a bag, or a released version, with SQL
+/// Ask a bag, a dataset, or a released version with SQL
 ///
 /// Tables are named as in the bag, such as Image; where two schemas have a table of one name, write "schema:Image".
 /// Only reading is allowed. A bag's tables are checked against its manifest while they are read.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv"
+    after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv\n  dbag query digits \"SELECT count(*) FROM Image\"\n\nThe whole catalog, now or at any moment: dbag at --help"
 )]
 pub(super) struct Query {
-    /// A bag (folder or zip archive), or a version in the workspace
+    /// A bag (folder or zip archive), or a dataset in the workspace: as it is (NAME), or at a version (NAME@1.0.0)
     #[arg(value_name = "BAG_OR_REF")]
     target: String,
     /// One SELECT statement, in SQLite's dialect
@@ -29,7 +29,7 @@ pub(super) struct Query {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Shape {
+pub(super) enum Shape {
     /// Aligned columns
     Table,
     /// CSV with a header; NULL is empty, the empty string is ""
@@ -40,18 +40,22 @@ enum Shape {
 
 impl Query {
     pub(super) fn run(&self, context: &Context) -> Outcome {
-        let database = open_database(&self.target, &context.here())?;
-        let format = match self.format {
-            _ if context.printer.is_json() => Format::Json,
-            Shape::Table => Format::Table,
-            Shape::Csv => Format::Csv,
-            Shape::Json => Format::Json,
-        };
-        let mut out = Printer::stdout();
-        write_rows(&database, &self.sql, format, &mut out).map_err(flatten)?;
-        out.flush()?;
-        Ok(0)
+        answer(&open_database(&self.target, &context.here())?, &self.sql, self.format, context)
     }
+}
+
+/// Runs one statement and prints its answer.
+pub(super) fn answer(database: &Database, sql: &str, shape: Shape, context: &Context) -> Outcome {
+    let format = match shape {
+        _ if context.printer.is_json() => Format::Json,
+        Shape::Table => Format::Table,
+        Shape::Csv => Format::Csv,
+        Shape::Json => Format::Json,
+    };
+    let mut out = Printer::stdout();
+    write_rows(database, sql, format, &mut out).map_err(flatten)?;
+    out.flush()?;
+    Ok(0)
 }
 
 /// A closed pipe is told apart from trouble with the data.

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::printer::count;
 use super::{Context, Outcome};
 use crate::version::{Bump, DatasetName};
 
@@ -43,8 +44,11 @@ impl Release {
             BumpFlags { .. } => Bump::Patch,
         };
         let release = context.workspace()?.catalog.release_dataset(&self.name, bump, &self.message)?;
-        let members: Vec<String> =
+        let mut members: Vec<String> =
             release.members.iter().map(|count| format!("{} {}", count.rows, count.table)).collect();
+        if !release.children.is_empty() {
+            members.push(count(release.children.len() as u64, "nested dataset"));
+        }
         context.printer.line(format!(
             "Released {} with {} (snapshot {})",
             release.reference,
@@ -53,6 +57,14 @@ impl Release {
         ))?;
         let members: Vec<_> =
             release.members.iter().map(|count| json!({"table": count.table, "rows": count.rows})).collect();
+        let nested = release.children.iter().map(|child| {
+            json!({
+                "name": child.name.as_ref().map(ToString::to_string),
+                "rid": child.rid.as_str(),
+                "version": child.version.as_ref().map(ToString::to_string),
+            })
+        });
+        let nested: Vec<_> = nested.collect();
         context.printer.document(&json!({
             "reference": release.reference.to_string(),
             "name": release.reference.name.as_str(),
@@ -60,6 +72,7 @@ impl Release {
             "rid": release.rid.as_str(),
             "snapshot": release.snapshot.to_string(),
             "members": members,
+            "nested": nested,
         }))?;
         Ok(0)
     }

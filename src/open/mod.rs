@@ -15,9 +15,10 @@ pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};
 use crate::cache::CacheError;
-use crate::catalog::CatalogError;
+use crate::catalog::{Catalog, CatalogError, Moment, TableSelection};
+use crate::model::Model;
 use crate::query::{Database, QueryError};
-use crate::version::VersionRef;
+use crate::version::{DatasetName, VersionRef};
 
 /// Why a name led nowhere.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +30,11 @@ pub enum OpenError {
     WorkspaceExists(PathBuf),
     #[error("{path} was made by a newer dbag ({found}; this one knows {known}); upgrade dbag to open it")]
     NewerFormat { path: PathBuf, found: String, known: String },
-    #[error("{0:?} is neither a bag's path nor a version such as digits@1.0.0")]
+    #[error("{0:?} is neither a bag's path, nor a dataset, nor a version such as digits@1.0.0")]
     NothingNamed(String),
-    #[error("{name:?} is ambiguous: {path} is a path, and the workspace has a version of that name")]
+    #[error(
+        "{name:?} is ambiguous: {path} is a path, and the workspace has a dataset or version of that name"
+    )]
     Ambiguous { name: String, path: PathBuf },
     #[error("{name:?} is ambiguous: bags of that name are at {one} and at {other}; give a path")]
     TwoBags { name: String, one: PathBuf, other: PathBuf },
@@ -47,31 +50,51 @@ pub enum OpenError {
     Io(#[from] std::io::Error),
 }
 
-/// Opens a bag's path, or a version in the workspace around `here`, as a database.
+/// Opens as a database a bag's path, or from the workspace around `here` a dataset as it is (`digits`) or at a version
+/// (`digits@1.0.0`).
 pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
     let path = Path::new(name);
     if name.contains("://") {
         return Err(BagError::Remote.into());
     }
-    let reference: Option<VersionRef> = name.parse().ok();
+    let looks_like_a_path = name.contains(['/', '\\']) || name.to_ascii_lowercase().ends_with(".zip");
     if path.exists() {
-        if let Some(reference) = reference
-            && Workspace::find(here)
-                .is_ok_and(|workspace| workspace.catalog.select_version(&reference).is_ok())
-        {
+        let also_named = !looks_like_a_path
+            && Workspace::find(here).is_ok_and(|workspace| select(&workspace.catalog, name).is_ok());
+        if also_named {
             return Err(OpenError::Ambiguous { name: name.to_owned(), path: path.to_owned() });
         }
         return Ok(Database::from_bag(&Bag::open(path)?)?);
     }
-    let Some(reference) = reference else {
-        let looks_like_a_path = name.contains(['/', '\\']) || name.to_ascii_lowercase().ends_with(".zip");
-        return Err(if looks_like_a_path {
-            BagError::NotFound(path.to_owned()).into()
-        } else {
-            OpenError::NothingNamed(name.to_owned())
-        });
+    if looks_like_a_path {
+        return Err(BagError::NotFound(path.to_owned()).into());
+    }
+    if name.parse::<VersionRef>().is_err() && name.parse::<DatasetName>().is_err() {
+        return Err(OpenError::NothingNamed(name.to_owned()));
+    }
+    let catalog = Workspace::find(here)?.catalog;
+    let (model, tables) = match select(&catalog, name) {
+        Err(OpenError::Catalog(CatalogError::NoSuchDataset { .. })) if !name.contains('@') => {
+            return Err(OpenError::NothingNamed(name.to_owned()));
+        }
+        other => other?,
     };
-    let workspace = Workspace::find(here)?;
-    let selection = workspace.catalog.select_version(&reference)?;
-    Ok(Database::from_version(workspace.catalog, &selection)?)
+    Ok(Database::from_tables(catalog, &model, &tables)?)
+}
+
+/// What a dataset or a version holds.
+fn select(catalog: &Catalog, name: &str) -> Result<(Model, Vec<TableSelection>), OpenError> {
+    if let Ok(reference) = name.parse::<VersionRef>() {
+        let selection = catalog.select_version(&reference)?;
+        return Ok((selection.model, selection.tables));
+    }
+    let name = name.parse().map_err(|_| OpenError::NothingNamed(name.to_owned()))?;
+    Ok(catalog.select_now(&name)?)
+}
+
+/// Opens the whole catalog of the workspace around `here` as it was at a moment.
+pub fn open_moment(moment: &Moment, here: &Path) -> Result<Database, OpenError> {
+    let catalog = Workspace::find(here)?.catalog;
+    let (model, tables) = catalog.whole_at(moment)?;
+    Ok(Database::from_tables(catalog, &model, &tables)?)
 }

@@ -4,58 +4,10 @@
 //! the members' ids, strata and groups, the sizes and the seed: it reads no files, and gives the same answer
 //! on every machine, in every version of dbag, for members in any order. It makes no datasets.
 //!
-//! # The algorithm, number 1
-//!
-//! Another program can follow it; all arithmetic but the reading of fractions is in whole numbers.
-//!
-//! **Ranks.** The rank of a name is the first 16 octets, as a number with the highest octet first, of the
-//! SHA-256 over `dbag partition 1` and a line feed, the seed (8 octets, lowest first), one letter, and the
-//! name in UTF-8. The letter is `m` for a member's id, `g` for a group's value, `s` for a stratum's, and `n`
-//! with an empty name for the stratum of the members without one. "By rank" is the lowest first; equal ranks
-//! go by name.
-//!
-//! **Columns and sizes.** The columns are the parts as listed and then "no part". A fraction becomes whole
-//! billionths (the product in IEEE double precision, halves away from zero). If the fractions' sum differs
-//! from 10^9 by no more than their number, that sum is the whole `w`, else `w` is 10^9. A part of fraction
-//! `f` has the quota `f * n / w`, where `n` is the number of members; a part of a count has that; the part
-//! that takes the rest, or "no part" if there is none, has what is left of `n`. Quotas are rounded down, and
-//! the units left go one each to the columns with the largest remainders, the earlier first.
-//!
-//! **Plain.** The members by rank; each column in turn takes as many as its size.
-//!
-//! **Stratified.** Stratum `s` with `a` members and column `c` of size `b` have the exact share `a * b / n`.
-//! Each share is rounded to one of its two neighbours so that the strata and the columns both come out
-//! exactly: take the strata by rank; round their shares down; add each remainder to what its column is owed;
-//! give the units left in the stratum to those of the columns with a remainder here that are owed the most
-//! (the earlier first), which are then owed 1 less. In the end some columns may be owed 1 or more and others
-//! less than 0. While there are such: a unit of a stratum can move from a column where its share was rounded
-//! up to one where it was rounded down and has a remainder. Search breadth first, from the columns owed less
-//! than 0 in order, trying columns in order and for each the first stratum (by rank) with such a move; the
-//! first column taken from the queue that is owed more than 0 ends a chain; make its moves. Then in each
-//! stratum, the members by rank, each column in turn takes its share.
-//!
-//! **Grouped.** Without strata, all members are one stratum. A member without a group, if included, is a
-//! group of its own with the member's rank. The groups are taken the largest first, those of one size by
-//! rank. First, a group goes to the column where the place `floor(h * n / 2^64)` lies, with `h` the higher
-//! half of its rank, and the columns laid out on 0 to `n` by size. Then the sum of squared deviations is
-//! lowered: that of the columns' sizes, plus for each stratum `floor(n / a)` times that of its shares as
-//! rounded above. "No part" takes no groups if its size is 0. A group that is the only one of a part stays
-//! there.
-//! 1. Each part, in order, without a group gets the one whose move costs least, the first such.
-//! 2. Each group, in order, moves to the column where the sum is least (the earlier), if that lowers the sum;
-//!    and so again until none moves, at most 16 times.
-//! 3. With at most 2000 groups: of all exchanges of two groups, the one that lowers the sum the most is made
-//!    (the first by the place of the earlier group, then of the other); at most 24 times.
-//!
-//! # Why ranks
-//!
-//! A shuffle deals all cards anew when one is added. A rank stays, so a later version of a dataset, divided
-//! with the same seed, fractions and order of parts, keeps nearly all members where they were. Only those
-//! whose ranks lie next to a cut move: about the square root of the number added. With counts in place of
-//! fractions, the cuts move more, and so do up to about as many members as were added. Grouped, the moves
-//! that even out the sizes come on top: a few groups, which is much where groups are few and large. What must
-//! not change at all, such as a published test set, should be kept, and only the new members be divided and
-//! added to the old parts.
+//! The algorithm, well enough for another program to follow it, is in `docs/format.md` ("Partition, algorithm 1"). All
+//! arithmetic but the reading of fractions is in whole numbers. Members, groups and strata are taken in the order of
+//! their ranks (hashes of seed and name), so that a dataset that has grown, divided with the same seed, keeps nearly
+//! all members where they were.
 
 mod error;
 mod groups;
@@ -117,7 +69,7 @@ pub enum Missing {
 /// How members are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// By rank, as the module says.
+    /// By rank, as `docs/format.md` says.
     #[default]
     Ranked,
     /// As deriva-ml does without strata: the members *in the order given* are shuffled by numpy's

@@ -8,8 +8,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
 use super::QueryError;
-use crate::catalog::{Catalog, VersionSelection, quoted, sentence};
-use crate::model::DERIVA_ML;
+use crate::catalog::{Catalog, TableSelection, quoted, sentence};
+use crate::model::{DERIVA_ML, Model, Table};
 
 /// A cell of an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,17 +71,19 @@ impl Database {
         Ok(Self { connection, tables })
     }
 
-    /// The tables of a released version, read from the catalog itself.
-    pub fn from_version(catalog: Catalog, selection: &VersionSelection) -> Result<Self, QueryError> {
+    /// Tables of a catalog as it was at some moment, read from the catalog itself. A table of the model that is not among
+    /// them is there and empty, as in a bag.
+    pub fn from_tables(
+        catalog: Catalog,
+        model: &Model,
+        tables: &[TableSelection],
+    ) -> Result<Self, QueryError> {
         let connection = catalog.into_connection();
         let mut names = Vec::new();
-        for table in selection.model.tables() {
+        for table in model.tables() {
             let name = quoted(&table.qualified_name());
-            let part =
-                selection.tables.iter().find(|part| part.table.qualified_name() == table.qualified_name());
-            // A table of which the version holds nothing is there and empty, as in a bag.
-            let sql =
-                part.map_or_else(|| format!("SELECT * FROM main.{name} WHERE 0"), |part| part.sql.clone());
+            let part = tables.iter().find(|part| part.table.qualified_name() == table.qualified_name());
+            let sql = part.map_or_else(|| empty(table), |part| part.sql.clone());
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {sql}"))?;
             names.push((table.schema_name.clone(), table.table_name.clone()));
         }
@@ -126,6 +128,12 @@ impl Database {
             _ => QueryError::Sql { reason },
         }
     }
+}
+
+/// The SQL of no rows with a table's columns.
+fn empty(table: &Table) -> String {
+    let columns = table.column_definitions.iter().map(|column| format!("NULL AS {}", quoted(&column.name)));
+    format!("SELECT {} WHERE 0", columns.collect::<Vec<_>>().join(", "))
 }
 
 fn cell(value: ValueRef<'_>) -> Cell {

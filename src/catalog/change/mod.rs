@@ -87,9 +87,10 @@ impl<'c> Change<'c> {
         self.transaction.commit().map_err(|e| sqlite(&self.path, e))
     }
 
-    /// Everything but the commit itself; nothing where nothing was changed.
+    /// Everything but the commit itself; nothing where nothing was changed. An undo is noted even then: else the next one would
+    /// take back the same change again.
     pub(super) fn finish(&mut self, command: &str) -> Result<(), CatalogError> {
-        if self.rows == 0 && !self.model_changed {
+        if self.rows == 0 && !self.model_changed && self.undoes.is_none() {
             return Ok(());
         }
         let execution = self.record_execution(command)?;
@@ -133,6 +134,13 @@ impl<'c> Change<'c> {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot
+    }
+
+    /// The snapshot of the last transaction up to `number` that is done.
+    pub(super) fn snapshot_before(&self, number: i64) -> Option<Snapshot> {
+        let sql = "SELECT max(snapshot) FROM dbag_transaction WHERE number <= ?";
+        let found = self.transaction.query_row(sql, [number], |row| row.get::<_, Option<i64>>(0));
+        found.ok().flatten().map(Snapshot::from_micros)
     }
 
     /// Lets rows refer to rows that are not there, and lack values that they need, as those of a bag do: their neighbours
@@ -190,6 +198,13 @@ impl<'c> Change<'c> {
     pub(super) fn name_dataset(&mut self, name: &DatasetName, rid: &Rid) -> Result<(), CatalogError> {
         let sql = "INSERT INTO dbag_dataset VALUES (?, ?)";
         self.transaction.execute(sql, (name.as_str(), rid.as_str())).map_err(|e| self.fail(e))?;
+        Ok(())
+    }
+
+    /// Takes a dataset's name away.
+    pub(super) fn unname_dataset(&mut self, rid: &Rid) -> Result<(), CatalogError> {
+        let sql = "DELETE FROM dbag_dataset WHERE rid = ?";
+        self.transaction.execute(sql, [rid.as_str()]).map_err(|e| self.fail(e))?;
         Ok(())
     }
 }

@@ -124,6 +124,13 @@ impl Change<'_> {
         found.map_err(|e| self.fail(e))
     }
 
+    /// Whether rows of other tables go with a table's.
+    pub(super) fn has_dependents(&self, table: &Table) -> bool {
+        let name = table.qualified_name();
+        let cascades = |reference: &Reference<'_>| reference.key.on_delete == "CASCADE";
+        self.references().iter().any(|reference| reference.to.qualified_name() == name && cascades(reference))
+    }
+
     /// The rows that go with a row: table and id.
     pub(in crate::catalog) fn dependents(
         &self,

@@ -164,19 +164,41 @@ impl Change<'_> {
         while let Some((table, rid)) = pending.pop() {
             let dependents = self.dependents(&table, &rid)?;
             let writer = self.writer(&table)?;
-            self.keep(&writer, &rid)?;
-            let deleted = self
-                .transaction
-                .prepare_cached(&writer.delete)
-                .and_then(|mut statement| statement.execute([&rid]))
-                .map_err(|e| self.fail(e))?;
-            if deleted == 1 {
+            let deleted = self.delete_alone(&writer, &rid)?;
+            if deleted {
                 found = true;
-                self.touch(&table);
                 pending.extend(dependents);
             }
         }
         Ok(found)
+    }
+
+    /// Deletes rows of a table, as [`Change::delete`] does one.
+    pub fn delete_all(&mut self, table: &Table, rids: &[String]) -> Result<(), CatalogError> {
+        if self.has_dependents(table) {
+            return rids.iter().try_for_each(|rid| self.delete(table, rid));
+        }
+        let writer = self.writer(table)?;
+        for rid in rids {
+            if !self.delete_alone(&writer, rid)? {
+                return Err(CatalogError::NoSuchRow(rid.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes one row and none that goes with it; false where it is not there.
+    fn delete_alone(&mut self, writer: &RowWriter, rid: &str) -> Result<bool, CatalogError> {
+        self.keep(writer, rid)?;
+        let deleted = self
+            .transaction
+            .prepare_cached(&writer.delete)
+            .and_then(|mut statement| statement.execute([rid]))
+            .map_err(|e| self.fail(e))?;
+        if deleted == 1 {
+            self.touch(&writer.table);
+        }
+        Ok(deleted == 1)
     }
 
     /// Copies the row as it is to history.
