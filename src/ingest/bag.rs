@@ -12,7 +12,7 @@ use crate::catalog::Catalog;
 use crate::model::{DERIVA_ML, Rid, Table};
 use crate::tables::{BagTable, BagTables};
 use crate::tabular::Value;
-use crate::version::DatasetName;
+use crate::version::{DatasetName, DatasetVersion};
 
 /// How to import a bag.
 #[derive(Debug, Clone)]
@@ -158,21 +158,10 @@ fn datasets(bag: &Bag, source: &BagSource<'_>) -> Result<Vec<Dataset>, IngestErr
     let folder = bag.container().name().strip_prefix("Dataset_").map(str::to_owned);
     let anchor = info("Dbag-Dataset-RID").or(folder).filter(|rid| rids.contains(rid));
     let anchor = anchor.or_else(|| if let [only] = rids.as_slice() { Some(only.clone()) } else { None });
-    let mut version = info("Dbag-Dataset-Version");
-    let snapshot = source.tables.model().snaptime.clone();
-    if let (None, Some(anchor), Some(snapshot), Some(versions)) =
-        (&version, &anchor, &snapshot, table("Dataset_Version"))
-    {
-        let [of, label, at] = ["Dataset", "Version", "Snapshot"].map(|name| column(versions, name));
-        let mut found = None;
-        source.rows(versions, &mut |row| {
-            if text(row, of) == *anchor && text(row, at) == *snapshot {
-                found = Some(text(row, label));
-            }
-            Ok(())
-        })?;
-        version = found;
-    }
+    let version = match (info("Dbag-Dataset-Version"), &anchor, table("Dataset_Version")) {
+        (None, Some(anchor), Some(versions)) => version_of(source, versions, anchor)?,
+        (said, ..) => said,
+    };
     rids.sort_by_key(|rid| anchor.as_ref() != Some(rid));
     let dataset = |rid: String| {
         let is_anchor = anchor.as_ref() == Some(&rid);
@@ -180,6 +169,36 @@ fn datasets(bag: &Bag, source: &BagSource<'_>) -> Result<Vec<Dataset>, IngestErr
         Dataset { name, version: version.clone().filter(|_| is_anchor), rid }
     };
     Ok(rids.into_iter().filter(|rid| Rid::parse(rid).is_some()).map(dataset).collect())
+}
+
+/// Which version of a dataset a bag of deriva-ml's is. It was cut at a snapshot that was taken before the row of the version
+/// was given its snapshot: so it is the release whose row has none yet, unless a row has the model's.
+fn version_of(
+    source: &BagSource<'_>,
+    versions: &Table,
+    dataset: &str,
+) -> Result<Option<String>, IngestError> {
+    let column = |name: &str| versions.column_definitions.iter().position(|c| c.name == name);
+    let [of, label, at] = ["Dataset", "Version", "Snapshot"].map(column);
+    let text = |row: &[Value], at: Option<usize>| {
+        at.and_then(|at| row[at].to_text()).unwrap_or_default().into_owned()
+    };
+    let snaptime = source.tables.model().snaptime.clone();
+    let (mut exact, mut unset) = (None, None);
+    source.rows(versions, &mut |row| {
+        if text(row, of) != dataset {
+            return Ok(());
+        }
+        let Ok(version) = text(row, label).parse::<DatasetVersion>() else { return Ok(()) };
+        let snapshot = text(row, at);
+        if Some(&snapshot) == snaptime.as_ref() {
+            exact = Some(version);
+        } else if snapshot.is_empty() {
+            unset = unset.take().max(Some(version));
+        }
+        Ok(())
+    })?;
+    Ok(exact.or(unset).map(|version| version.to_string()))
 }
 
 /// The files below `data/asset/` that are there, and how many are elsewhere.

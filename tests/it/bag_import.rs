@@ -86,6 +86,13 @@ fn each_real_bag_comes_in_with_every_row_and_cell() {
         assert!(report.files + report.remote_files > 0);
         let anchor = bag.file_name().unwrap().to_string_lossy()[2..5].to_owned();
         assert_eq!(report.datasets[0].1, anchor);
+        // The version's row had no snapshot yet when its bag was cut.
+        let version = bag.file_name().unwrap().to_string_lossy()[6..11].to_owned();
+        assert_eq!(report.datasets[0].2, Some(version.clone()), "{}", bag.display());
+        let reference = format!("Dataset_{anchor}@{version}").parse().unwrap();
+        let selection = lab.catalog.select_version(&reference).unwrap();
+        assert_eq!(selection.rid.as_str(), anchor);
+        assert!(lab.catalog.select_version(&format!("Dataset_{anchor}@0.1.0").parse().unwrap()).is_err());
 
         // Again: nothing new.
         let before = lab.catalog.number_at(&Moment::Now).unwrap();
