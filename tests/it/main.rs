@@ -11,6 +11,7 @@
 )]
 
 mod cache;
+mod catalog_life;
 mod conformance;
 mod containers;
 mod demo;
