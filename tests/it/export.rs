@@ -46,7 +46,7 @@ fn a_version_keeps_rows_that_were_changed_since() {
     sandbox.dbag_in("lab", &["import", "../fix.csv", "--table", "Label", "--update"]).expect(0);
     let drift =
         sandbox.dbag_in("lab", &["dataset", "show", "digits", "--json"]).expect(0).json()["drift"].clone();
-    assert_eq!(drift, serde_json::json!({"added": 0, "removed": 0, "changed": 1}));
+    assert_eq!([&drift["added"], &drift["removed"], &drift["changed"]], [0, 0, 1]);
     sandbox.dbag_in("lab", &["release", "digits", "--patch", "-m", "a wrong label"]).expect(0);
     for (version, digit) in [("1.0.0", "0"), ("1.0.1", "9")] {
         let reference = format!("digits@{version}");

@@ -12,6 +12,7 @@
 
 mod bag_import;
 mod cache;
+mod catalog_life;
 mod conformance;
 mod containers;
 mod damage;
