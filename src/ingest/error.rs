@@ -1,0 +1,79 @@
+//! Why an import was refused.
+
+use std::path::PathBuf;
+
+use super::{BadRow, PatternError, SideError};
+use crate::catalog::CatalogError;
+use crate::tabular::SourceError;
+
+/// Why an import was refused.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum IngestError {
+    #[error("{path}: {source}")]
+    Source { path: PathBuf, source: SourceError },
+    #[error("{path}: {source}")]
+    Side { path: PathBuf, source: SideError },
+    #[error("{}", told(.path, *.count, .rows))]
+    BadRows { path: PathBuf, count: u64, rows: Vec<BadRow> },
+    #[error("{path}: the column {column:?} can't be taken: {reason}; rename it")]
+    ColumnName { path: PathBuf, column: String, reason: String },
+    #[error(
+        "{path}: the column {column:?} is dbag's own; rename it, or say --update to change the rows that RID names"
+    )]
+    SystemColumn { path: PathBuf, column: String },
+    #[error("{path}: the column {column:?} is not in {table}, whose columns are {columns}")]
+    UnknownColumn { path: PathBuf, column: String, table: String, columns: String },
+    #[error("{path} has no column {column:?}; its columns are {columns}")]
+    NoSuchColumn { path: PathBuf, column: String, columns: String },
+    #[error("the column {column:?} of {table} is of type {has}, not {asked}")]
+    OtherType { table: String, column: String, has: String, asked: String },
+    #[error("{table} has the key {has}, not {asked}")]
+    OtherKey { table: String, has: String, asked: String },
+    #[error("{column:?} of {table} can't refer to {other}: {reason}")]
+    BadReference { table: String, column: String, other: String, reason: String },
+    #[error("{table} is a name that dbag keeps for datasets and their members; choose another for the table")]
+    Reserved { table: String },
+    #[error("{table} holds files; import a folder into it")]
+    AssetTable { table: String },
+    #[error(
+        "{table} holds no files; a folder can only go to a new table or to one that was made from a folder"
+    )]
+    NotAnAssetTable { table: String },
+    #[error("{0} holds no files")]
+    EmptyFolder(PathBuf),
+    #[error("the name of {0:?} is not UTF-8")]
+    NotUtf8(PathBuf),
+    #[error("{0} changed while it was being imported")]
+    Changing(PathBuf),
+    #[error("{0} exists already; bad rows are kept in a new file")]
+    AsideExists(PathBuf),
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error(
+        "the column {0:?} comes both from the pattern and from the file of metadata; leave it out of one"
+    )]
+    TwoOrigins(String),
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// One bad row as a sentence; of several the first, a line each.
+fn told(path: &std::path::Path, count: u64, rows: &[BadRow]) -> String {
+    if let ([row], 1) = (rows, count) {
+        return format!("{}, {row}", path.display());
+    }
+    let mut text = format!("{}: {count} rows can't be taken, so that nothing was imported", path.display());
+    for row in rows {
+        text.push_str(&format!("\n  {row}"));
+    }
+    let more = count.saturating_sub(rows.len() as u64);
+    if more > 0 {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
+}
