@@ -9,7 +9,7 @@ use super::printer::count;
 use super::{Context, Outcome};
 use crate::Error;
 use crate::ingest::{
-    AssetImport, BadRow, ImportReport, Metadata, PathPattern, Reference, RowPlace, TableImport,
+    AssetImport, BadRow, ImportReport, IngestError, Metadata, PathPattern, Reference, RowPlace, TableImport,
     import_folder, import_table,
 };
 use crate::model::ColumnType;
@@ -107,8 +107,13 @@ impl Import {
             std::io::ErrorKind::NotFound => Error::Usage(format!("{} does not exist", self.path.display())),
             _ => Error::Io(error),
         })?;
-        let report = if metadata.is_dir() { self.folder(context) } else { self.rows(context) }?;
-        print(&report, context)
+        let report = if metadata.is_dir() { self.folder(context) } else { self.rows(context) };
+        if let Err(Error::Ingest(IngestError::BadRows { count, rows, .. })) = &report
+            && *count > 1
+        {
+            print_bad(rows, *count, context)?;
+        }
+        print(&report?, context)
     }
 
     fn options(&self) -> SourceOptions {
@@ -202,9 +207,7 @@ fn print(report: &ImportReport, context: &Context) -> Outcome {
     }
     let end = if report.dry_run { "; nothing was imported (--dry-run)" } else { "" };
     printer.line(format!("{table}: {}{end}", parts.join(", ")))?;
-    for row in &report.bad_rows {
-        printer.line(format!("  {row}"))?;
-    }
+    print_bad(&report.bad_rows, report.bad, context)?;
     if let Some(aside) = &report.aside {
         printer.line(format!("Rows that were not taken are in {}", aside.display()))?;
     }
@@ -226,6 +229,18 @@ fn print(report: &ImportReport, context: &Context) -> Outcome {
     }
     printer.document(&document(report))?;
     Ok(0)
+}
+
+/// Rows that were not taken.
+fn print_bad(rows: &[BadRow], count: u64, context: &Context) -> Result<(), Error> {
+    for row in rows {
+        context.printer.line(format!("  {row}"))?;
+    }
+    let more = count.saturating_sub(rows.len() as u64);
+    if more > 0 {
+        context.printer.line(format!("  and {more} more"))?;
+    }
+    Ok(())
 }
 
 /// The columns of a table that is new, or that would be.
@@ -292,6 +307,14 @@ fn document(report: &ImportReport) -> serde_json::Value {
         "notes": report.notes,
         "dry_run": report.dry_run,
     })
+}
+
+/// Adds the rows that an import was refused for to the document of its error.
+pub(super) fn add_bad_rows(error: &Error, document: &mut serde_json::Value) {
+    if let Error::Ingest(IngestError::BadRows { count, rows, .. }) = error {
+        document["error"]["bad"] = json!(count);
+        document["error"]["bad_rows"] = rows.iter().map(bad_row).collect();
+    }
 }
 
 fn bad_row(row: &BadRow) -> serde_json::Value {

@@ -19,7 +19,9 @@ pub enum IngestError {
     #[error("{path}: the column {column:?} can't be taken: {reason}; rename it")]
     ColumnName { path: PathBuf, column: String, reason: String },
     #[error(
-        "{path}: the column {column:?} is dbag's own; rename it, or say --update to change the rows that RID names"
+        "{path}: the column {column:?} is one of the system columns {}, which dbag fills; rename it, or, to change rows \
+         that are there, name them by RID and say --update",
+        crate::model::SYSTEM_COLUMNS.join(", ")
     )]
     SystemColumn { path: PathBuf, column: String },
     #[error("{path}: the column {column:?} is not in {table}, whose columns are {columns}")]
@@ -62,18 +64,11 @@ pub enum IngestError {
     Io(#[from] std::io::Error),
 }
 
-/// One bad row as a sentence; of several the first, a line each.
+/// One bad row as a sentence; of several the first.
 fn told(path: &std::path::Path, count: u64, rows: &[BadRow]) -> String {
-    if let ([row], 1) = (rows, count) {
-        return format!("{}, {row}", path.display());
+    let (path, first) = (path.display(), rows.first().map(ToString::to_string).unwrap_or_default());
+    if count == 1 {
+        return format!("{path}, {first}");
     }
-    let mut text = format!("{}: {count} rows can't be taken, so that nothing was imported", path.display());
-    for row in rows {
-        text.push_str(&format!("\n  {row}"));
-    }
-    let more = count.saturating_sub(rows.len() as u64);
-    if more > 0 {
-        text.push_str(&format!("\n  and {more} more"));
-    }
-    text
+    format!("{path}: {count} rows can't be taken, so that nothing was imported; the first is {first}")
 }

@@ -61,16 +61,13 @@ fn files_that_do_not_fit_the_pattern_are_told_or_kept_aside() {
     let report = import(&sandbox, &more).expect(0).json();
     assert_eq!((report["added"].as_u64(), report["bad"].as_u64()), (Some(3), Some(1)));
     assert!(fs_err::read_to_string(&aside).unwrap().contains("\nnotes.txt,"));
-    for (pattern, part) in [
-        ("{subject}{visit}", "side by side"),
-        ("/x", "'/'"),
-        ("{a", "closed"),
-        ("{Path}/{b}/{c}.png", "Path"),
-    ] {
-        let code = if pattern.contains("Path") { 1 } else { 2 };
-        let sandbox = lab();
-        import(&sandbox, &["--pattern", pattern]).expect(code).says(&[part]);
+    for (pattern, part) in [("{subject}{visit}", "side by side"), ("/x", "'/'"), ("{a", "closed")] {
+        let output = import(&sandbox, &["--pattern", pattern]).expect(2);
+        assert!(output.stderr.contains(part), "{output:?}");
     }
+    let clash = ["--pattern", "{Path}/{b}/{c}.png"];
+    let sandbox = lab();
+    import(&sandbox, &clash).expect(1).says(&["\"Path\""]);
 }
 
 #[test]
@@ -144,7 +141,7 @@ fn files_in_place_are_not_copied_and_are_checked_when_they_are_used() {
     let publish = || sandbox.dbag_in("lab", &["publish", &reference, "--to", site.to_str().unwrap()]);
     let export = |name: &str| sandbox.dbag_in("lab", &["export", &reference, "-o", name]);
     export("whole.zip").expect(0);
-    assert_eq!(publish().expect(0).stdout.matches('3').count(), 1);
+    publish().expect(0);
     sandbox.dbag_in("lab", &["verify", "whole.zip"]).expect(0);
     // The same length, other bytes: only hashing tells.
     sandbox.write("scans/S1/1/eye.png", "S9 9");

@@ -88,6 +88,10 @@ pub(super) fn look_through(
             });
         }
     }
+    let system = |name: &&String| SYSTEM_COLUMNS.iter().any(|system| system.eq_ignore_ascii_case(name));
+    if let Some(column) = names.iter().find(system) {
+        return Err(IngestError::SystemColumn { path: import.path.to_owned(), column: column.clone() });
+    }
     // A table that can't be made is refused before a large file is read.
     let mut table = Table::new(schema, import.table, "");
     table.column_definitions.extend(names.iter().map(|name| Column::new(name, ColumnType::new("text"))));
