@@ -6,14 +6,14 @@ use crate::bag::BagError;
 use crate::cache::CacheError;
 use crate::catalog::CatalogError;
 use crate::export::ExportError;
-use crate::ingest::IngestError;
+use crate::ingest::{IngestError, SideError};
 use crate::materialize::MaterializeError;
 use crate::open::OpenError;
 use crate::partition::PartitionError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
 use crate::tables::TablesError;
-use crate::tabular::CsvError;
+use crate::tabular::{CsvError, SourceError};
 use crate::transport::SetupError;
 use crate::version::VersionError;
 
@@ -124,6 +124,12 @@ impl Error {
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }
+            Self::Ingest(IngestError::BadRows { .. }) => {
+                Some("with --skip-bad FILE, FILE keeps what can't be taken and the rest is imported")
+            }
+            Self::Ingest(IngestError::Source { source: SourceError::UnknownFormat, .. }) => {
+                Some("say it with --format")
+            }
             Self::Materialize(MaterializeError::OtherBag { .. }) => {
                 Some("give an empty or new folder with --to DIR")
             }
@@ -225,7 +231,9 @@ fn catalog(error: &CatalogError) -> ErrorKind {
 
 fn export(error: &ExportError) -> ErrorKind {
     match error {
-        ExportError::BytesGone { .. } | ExportError::BadAsset { .. } => ErrorKind::Data,
+        ExportError::BytesGone { .. } | ExportError::BytesChanged { .. } | ExportError::BadAsset { .. } => {
+            ErrorKind::Data
+        }
         ExportError::Exists(_)
         | ExportError::BadBaseUrl(_)
         | ExportError::NotAFolder(_)
@@ -241,13 +249,36 @@ fn csv(error: &CsvError) -> ErrorKind {
     if let CsvError::Io(error) = error { io(error) } else { ErrorKind::Data }
 }
 
+fn source(error: &SourceError) -> ErrorKind {
+    match error {
+        SourceError::UnknownFormat
+        | SourceError::NoSuchFormat(_)
+        | SourceError::BadDelimiter(_)
+        | SourceError::NoDelimiter(_)
+        | SourceError::GzippedParquet => ErrorKind::Usage,
+        SourceError::Csv(error) => csv(error),
+        SourceError::Interrupted => ErrorKind::Unfinished,
+        SourceError::Io(error) => io(error),
+        _ => ErrorKind::Data,
+    }
+}
+
 fn ingest(error: &IngestError) -> ErrorKind {
     match error {
-        IngestError::Csv { source, .. } => csv(source),
+        IngestError::Source { source: error, .. } => source(error),
+        IngestError::Side { source: side, .. } => match side {
+            SideError::NoSuchColumn { .. } | SideError::NoKeyColumn { .. } => ErrorKind::Usage,
+            SideError::Source(error) => source(error),
+            _ => ErrorKind::Data,
+        },
         IngestError::NoSuchColumn { .. }
         | IngestError::OtherType { .. }
         | IngestError::OtherKey { .. }
+        | IngestError::BadReference { .. }
         | IngestError::AssetTable { .. }
+        | IngestError::AsideExists(_)
+        | IngestError::Pattern(_)
+        | IngestError::TwoOrigins(_)
         | IngestError::Reserved { .. }
         | IngestError::NotAnAssetTable { .. } => ErrorKind::Usage,
         IngestError::Interrupted => ErrorKind::Unfinished,

@@ -7,7 +7,7 @@
 //! ```
 //! use dbag::bag::{Bag, NoProgress, VerifyOptions, Verdict, verify};
 //! use dbag::export::{AssetMode, ExportOptions, export};
-//! use dbag::ingest::{TableImport, import_csv};
+//! use dbag::ingest::{TableImport, import_table};
 //! use dbag::open::{Workspace, open_database};
 //! use dbag::query::{Format, write_rows};
 //! use dbag::version::Bump;
@@ -19,9 +19,7 @@
 //! std::fs::write(&labels, "filename,digit\na.png,7\nb.png,3\n")?;
 //!
 //! let mut lab = Workspace::init(&folder.join("lab"), &Default::default())?;
-//! let import =
-//!     TableImport { path: &labels, table: "Label", types: &[], key: &[], update: false, dry_run: false };
-//! let report = import_csv(&mut lab.catalog, &import, &NoProgress)?;
+//! let report = import_table(&mut lab.catalog, &TableImport::new(&labels, "Label"), &NoProgress)?;
 //! assert_eq!(report.columns[1], ("digit".into(), "int8".into()));
 //!
 //! let name = "digits".parse()?;

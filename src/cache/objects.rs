@@ -142,18 +142,32 @@ impl ObjectStore {
         length: u64,
         progress: &dyn Progress,
     ) -> io::Result<bool> {
-        // A length alone proves nothing; what is damaged is copied again.
-        if target.has(sha256, length) && Stored::of(&target.path(sha256), progress)?.sha256 == *sha256 {
-            return Ok(false);
-        }
         let source = self.path(sha256);
-        let stored = target.put(&source, progress)?;
-        if stored.sha256 != *sha256 {
-            // What was stored is right under its own name; the source is not what it was.
-            let message = format!("{} is damaged: its SHA-256 is {}", source.display(), stored.sha256);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        match target.take(&source, sha256, length, progress)? {
+            Some(new) => Ok(new),
+            None => {
+                // What was stored is right under its own name; the source is not what it was.
+                let message = format!("{} is damaged: its bytes have another SHA-256", source.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
         }
-        Ok(stored.new)
+    }
+
+    /// Copies a file that is to have this SHA-256 and length in octets into the store, unless the object is there already.
+    /// Whether it was not; `None` where the file has other bytes.
+    pub fn take(
+        &self,
+        source: &Path,
+        sha256: &Digest,
+        length: u64,
+        progress: &dyn Progress,
+    ) -> io::Result<Option<bool>> {
+        // A length alone proves nothing; what is damaged is copied again.
+        if self.has(sha256, length) && Stored::of(&self.path(sha256), progress)?.sha256 == *sha256 {
+            return Ok(Some(false));
+        }
+        let stored = self.put(source, progress)?;
+        Ok((stored.sha256 == *sha256).then_some(stored.new))
     }
 
     /// Makes everything put so far survive a power failure: one sync of the file system.

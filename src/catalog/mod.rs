@@ -8,6 +8,7 @@ mod change;
 mod dataset;
 mod error;
 mod execution;
+mod files;
 mod layout;
 mod merge;
 mod past;
@@ -28,6 +29,7 @@ pub use dataset::{
 };
 pub use error::CatalogError;
 pub use execution::{Agent, Program};
+pub use files::{FileReference, modified};
 pub use layout::Upgrade;
 pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};

@@ -1,11 +1,13 @@
 //! Reading rows, now or as they were at a transaction.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::sql::{Aliases, quoted, sentence, sql_names, sqlite};
 use super::{Catalog, CatalogError, Change};
-use crate::model::{Storage, Table};
+use crate::model::{Column, Storage, Table};
 use crate::tabular::Value;
 
 /// A row: its values in the order of the columns asked for.
@@ -137,6 +139,17 @@ impl Change<'_> {
         };
         let cells = storage.iter().enumerate();
         cells.map(|(index, storage)| Ok(value(row.get_ref(index).map_err(fail)?, *storage))).collect()
+    }
+
+    /// The values of a column as texts, each once; NULL is none.
+    pub fn values_of(&self, table: &Table, column: &Column) -> Result<HashSet<String>, CatalogError> {
+        let sql = format!("SELECT {} FROM ({})", quoted(&column.name), self.now(table));
+        let mut values = HashSet::new();
+        for_each_row(self.transaction(), self.path(), &sql, &[column.column_type.storage()], |row| {
+            values.extend(row[0].to_text().map(std::borrow::Cow::into_owned));
+            Ok::<_, CatalogError>(())
+        })?;
+        Ok(values)
     }
 
     /// The RIDs of the rows for which an SQL condition holds, sorted.

@@ -15,6 +15,9 @@ use crate::model::{DERIVA_ML, Model, RidPrefix, Table};
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
+/// The most that a connection keeps of the file in memory, in KiB.
+const CACHE: i64 = 64 << 10;
+
 /// Where moments come from.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Clock {
@@ -168,6 +171,8 @@ impl Catalog {
     fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(path, e);
         connection.busy_timeout(BUSY).map_err(fail)?;
+        // Room to sort a large table's indexes in.
+        connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)?;
         // A misspelt column in double quotes is an error, not a text.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(fail)?;
         let found = format_of(&connection, path)?;

@@ -101,9 +101,14 @@ fn print_merge(merge: &MergeReport, context: &Context) -> Result<(), Error> {
     let printer = context.printer;
     for table in &merge.tables {
         let mut parts = Vec::new();
-        let counts =
-            [(table.added, "new"), (table.updated, "updated"), (table.unchanged, "already there"), (table.kept, "kept: changed later here")];
-        parts.extend(counts.iter().filter(|(rows, _)| *rows > 0).map(|(rows, what)| format!("{rows} {what}")));
+        let counts = [
+            (table.added, "new"),
+            (table.updated, "updated"),
+            (table.unchanged, "already there"),
+            (table.kept, "kept: changed later here"),
+        ];
+        parts
+            .extend(counts.iter().filter(|(rows, _)| *rows > 0).map(|(rows, what)| format!("{rows} {what}")));
         // Tables that a model only speaks of would fill the screen.
         if !parts.is_empty() {
             printer.line(format!("{}: {}", table.table, parts.join(", ")))?;
@@ -148,10 +153,7 @@ fn merge_document(merge: &MergeReport) -> Value {
         .iter()
         .map(|(table, theirs, ours)| json!({"table": table, "theirs": theirs, "ours": ours}))
         .collect();
-    let dangling: Vec<Value> = merge
-        .dangling
-        .iter()
-        .map(|(column, rows)| json!({"column": column, "rows": rows}))
-        .collect();
+    let dangling: Vec<Value> =
+        merge.dangling.iter().map(|(column, rows)| json!({"column": column, "rows": rows})).collect();
     json!({"tables": tables, "remapped": remapped, "dangling": dangling, "dry_run": merge.dry_run})
 }

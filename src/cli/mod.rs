@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod fetching;
 mod import;
+mod import_bag;
 mod init;
 mod limits;
 mod log;
@@ -170,7 +171,8 @@ fn report(printer: Printer, error: &Error) -> u8 {
     let kind = error.kind();
     let message = error.to_string();
     Printer::error(&message, error.hint());
-    let document = json!({"error": {"kind": kind.as_str(), "message": message, "hint": error.hint()}});
+    let mut document = json!({"error": {"kind": kind.as_str(), "message": message, "hint": error.hint()}});
+    import::add_bad_rows(error, &mut document);
     // The exit code tells the rest if even this can't be written.
     let _ = printer.document(&document);
     kind.exit_code()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::assets::Asset;
+use super::bytes::Bytes;
 use super::{BAG_FORMAT, ExportError};
 use crate::bag::{Algorithm, BagPath, BagWriter, Compression, Digest, NoProgress, Progress, hash_reader};
 use crate::cache::ObjectStore;
@@ -170,7 +171,7 @@ fn write_bag(
                 let url = format!("{base}{}", ObjectStore::relative(&asset.sha256));
                 writer.add_remote(asset.bag_path()?, url, asset.length, vec![asset.md5, asset.sha256]);
             }
-            None => embed(&mut writer, objects, asset)?,
+            None => embed(&mut writer, catalog, objects, asset)?,
         }
         progress.bytes(asset.length);
         progress.file();
@@ -223,22 +224,16 @@ fn table_csv(
 
 fn embed<W: Write + Seek>(
     writer: &mut BagWriter<W>,
+    catalog: &Catalog,
     objects: &ObjectStore,
     asset: &Asset,
 ) -> Result<(), ExportError> {
-    let path = objects.path(&asset.sha256);
-    let mut file = match fs_err::File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let Asset { table, rid, filename, .. } = asset.clone();
-            return Err(ExportError::BytesGone { table, rid, filename, path });
-        }
-        other => other?,
-    };
+    let bytes = Bytes::find(catalog, objects, asset)?;
+    let mut file = fs_err::File::open(&bytes.path)?;
     let compression = Compression::for_name(&asset.filename);
     let (length, digests) = writer.add_payload(asset.bag_path()?, &mut file, compression)?;
     if length != asset.length || digests != [asset.md5, asset.sha256] {
-        let reason = format!("{} is damaged: its bytes are not those that were imported", path.display());
-        return Err(ExportError::BadAsset { table: asset.table.clone(), rid: asset.rid.clone(), reason });
+        return Err(bytes.wrong(asset));
     }
     Ok(())
 }

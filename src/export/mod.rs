@@ -5,6 +5,7 @@
 
 mod assets;
 mod bag;
+mod bytes;
 mod publish;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub enum ExportError {
     Exists(PathBuf),
     #[error("the bytes of {table} {rid} ({filename}) are gone: {path} is missing")]
     BytesGone { table: String, rid: String, filename: String, path: PathBuf },
+    #[error("the bytes of {table} {rid} ({filename}) are not what they were: {fault}")]
+    BytesChanged { table: String, rid: String, filename: String, fault: String },
     #[error("{table} {rid} can't be exported: {reason}")]
     BadAsset { table: String, rid: String, reason: String },
     #[error(

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::ExportError;
 use super::assets::Asset;
+use super::bytes::Bytes;
 use crate::bag::{Progress, with_pool};
 use crate::cache::ObjectStore;
 use crate::catalog::Catalog;
@@ -46,24 +47,26 @@ pub fn publish(
     }
     assets.sort_by_key(|asset| asset.sha256);
     assets.dedup_by_key(|asset| asset.sha256);
+    let places: Vec<Bytes> =
+        assets.iter().map(|asset| Bytes::find(catalog, objects, asset)).collect::<Result<_, _>>()?;
     fs_err::create_dir_all(folder)?;
     let site = ObjectStore::at(folder);
     progress.begin("publishing", assets.len() as u64, assets.iter().map(|asset| asset.length).sum());
     let copied: Result<Vec<bool>, ExportError> = with_pool(0, |pool| {
-        let one = |asset: &Asset| {
+        let one = |(asset, bytes): (&Asset, &Bytes)| {
             if progress.cancelled() {
                 return Err(ExportError::Interrupted);
             }
-            let path = objects.path(&asset.sha256);
-            if !path.exists() {
-                let Asset { table, rid, filename, .. } = asset.clone();
-                return Err(ExportError::BytesGone { table, rid, filename, path });
-            }
-            let copied = objects.copy_to(&site, &asset.sha256, asset.length, progress)?;
+            let copied = match &bytes.in_place {
+                None => objects.copy_to(&site, &asset.sha256, asset.length, progress)?,
+                Some(_) => site
+                    .take(&bytes.path, &asset.sha256, asset.length, progress)?
+                    .ok_or_else(|| bytes.wrong(asset))?,
+            };
             progress.file();
             Ok(copied)
         };
-        pool.install(|| assets.par_iter().map(one).collect())
+        pool.install(|| assets.par_iter().zip(&places).map(one).collect())
     })?;
     progress.end();
     let copied = copied?;

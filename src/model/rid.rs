@@ -80,15 +80,25 @@ impl RidPrefix {
     /// The id that belongs to a counter: one more group of symbols for each 20 bits of it.
     #[must_use]
     pub fn rid(&self, counter: u64) -> Rid {
-        let mut digits = base32(counter * 2 + 1);
-        let padded = digits.len().div_ceil(4) * 4;
-        digits.insert_str(0, &"0000"[..padded - digits.len()]);
-        let mut text = self.0.clone();
-        for group in digits.as_bytes().chunks(4) {
-            text.push('-');
-            text.extend(group.iter().map(|&b| char::from(b)));
-        }
+        let mut text = String::new();
+        self.write(counter, &mut text);
         Rid(text)
+    }
+
+    /// The same in place of what a text holds, so that ids by the million cost no allocation.
+    pub fn write(&self, counter: u64, text: &mut String) {
+        let number = counter * 2 + 1;
+        let bits = u64::BITS - number.leading_zeros();
+        let symbols = bits.div_ceil(20) * 4;
+        text.clear();
+        text.push_str(&self.0);
+        for place in (0..symbols).rev() {
+            if place % 4 == 3 {
+                text.push('-');
+            }
+            let digit = if place < 13 { number >> (5 * place) & 31 } else { 0 };
+            text.push(char::from(ALPHABET[digit as usize]));
+        }
     }
 }
 

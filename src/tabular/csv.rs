@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
+use std::mem;
 
 use memchr::{memchr, memchr3};
 
@@ -44,7 +45,11 @@ enum State {
 pub struct CsvReader<R> {
     input: R,
     header: Vec<String>,
+    delimiter: u8,
+    /// The fields' bytes while a record is read, one after the other.
     text: Vec<u8>,
+    /// The same, once they are known to be UTF-8.
+    record: String,
     /// End of each field in `text`, and whether it was quoted.
     fields: Vec<(usize, bool)>,
     /// The line being read, and the one on which the record starts.
@@ -55,14 +60,21 @@ pub struct CsvReader<R> {
 
 impl<R: BufRead> CsvReader<R> {
     /// Starts reading and takes the header line. A byte-order mark is skipped.
-    pub fn new(mut input: R) -> Result<Self, CsvError> {
+    pub fn new(input: R) -> Result<Self, CsvError> {
+        Self::with_delimiter(input, b',')
+    }
+
+    /// The same for fields that another character stands between: ASCII, no quote and no line end.
+    pub fn with_delimiter(mut input: R, delimiter: u8) -> Result<Self, CsvError> {
         if input.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
             input.consume(3);
         }
         let mut reader = Self {
             input,
             header: Vec::new(),
+            delimiter,
             text: Vec::new(),
+            record: String::new(),
             fields: Vec::new(),
             at_line: 1,
             line: 1,
@@ -111,8 +123,8 @@ impl<R: BufRead> CsvReader<R> {
     pub fn field(&self, index: usize) -> Option<&str> {
         let start = if index == 0 { 0 } else { self.fields[index - 1].0 };
         let (end, quoted) = self.fields[index];
-        // The record was checked as a whole, and fields end at ASCII characters.
-        (end > start || quoted).then(|| std::str::from_utf8(&self.text[start..end]).unwrap_or_default())
+        // That fields end between characters was checked with the record.
+        (end > start || quoted).then(|| self.record.get(start..end).unwrap_or_default())
     }
 
     /// The line on which the record read last starts, from 1.
@@ -125,6 +137,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     fn read_record(&mut self) -> Result<bool, CsvError> {
+        self.text = mem::take(&mut self.record).into_bytes();
         self.text.clear();
         self.fields.clear();
         if self.state == State::AfterCr {
@@ -160,7 +173,8 @@ impl<R: BufRead> CsvReader<R> {
                     }
                     State::FieldStart | State::Plain | State::AfterCr => {
                         self.state = State::Plain;
-                        let end = memchr3(b',', b'\n', b'\r', &chunk[at..]).map_or(chunk.len(), |n| at + n);
+                        let end = memchr3(self.delimiter, b'\n', b'\r', &chunk[at..])
+                            .map_or(chunk.len(), |n| at + n);
                         self.text.extend_from_slice(&chunk[at..end]);
                         at = end;
                     }
@@ -186,7 +200,7 @@ impl<R: BufRead> CsvReader<R> {
                 let Some(&byte) = chunk.get(at) else { continue };
                 match (self.state, byte) {
                     (State::Quoted, _) => {}
-                    (_, b',') => {
+                    (_, byte) if byte == self.delimiter => {
                         self.fields.push((self.text.len(), quoted));
                         quoted = false;
                         self.state = State::FieldStart;
@@ -208,11 +222,15 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    fn check_text(&self) -> Result<(), CsvError> {
-        match std::str::from_utf8(&self.text) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(CsvError::NotUtf8 { line: self.line }),
+    fn check_text(&mut self) -> Result<(), CsvError> {
+        let not_utf8 = CsvError::NotUtf8 { line: self.line };
+        let Ok(record) = String::from_utf8(mem::take(&mut self.text)) else { return Err(not_utf8) };
+        // Half a character at the end of a field and half at the start of the next make a whole one together.
+        if !record.is_ascii() && !self.fields.iter().all(|&(end, _)| record.is_char_boundary(end)) {
+            return Err(not_utf8);
         }
+        self.record = record;
+        Ok(())
     }
 }
 
@@ -312,6 +330,7 @@ mod tests {
         assert_eq!(error(b"a\nb\n\"c\n\n"), "line 3: a quoted field that starts here is never closed");
         assert_eq!(error(b"a\n\"b\"c\n"), "line 2: text follows the closing quote of a field");
         assert_eq!(error(b"a\n\xFF\n"), "line 2: the text is not UTF-8");
+        assert_eq!(error(b"a,b\n\xC3,\xA9\n"), "line 2: the text is not UTF-8");
         assert_eq!(error(b""), "there is no header line");
         assert_eq!(error(b"a,a\n"), "line 1: the header names the column \"a\" twice");
         assert_eq!(error(b"a,\n"), "line 1: column 2 of the header has no name");

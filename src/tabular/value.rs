@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
-
-use crate::model::{ColumnType, Storage, format_timestamp, parse_local, parse_timestamp};
+use super::array::{array_from_json, format_array};
+use super::moment::{date, local, zoned};
+use crate::model::{ColumnType, Storage};
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,8 @@ impl Value {
     /// Reads a cell's text (`None` is NULL) as a value of the column's type.
     ///
     /// Takes PostgreSQL's forms (`t`, `2026-06-13 10:21:33.5-07`) and Python's (`True`, ISO 8601).
-    /// An empty text is NULL for every type but text; dates and times are brought to one form.
+    /// An empty text is NULL for every type but text; dates and times are brought to one form, and a JSON array
+    /// of scalars is taken for a PostgreSQL array.
     pub fn parse(text: Option<&str>, storage: Storage) -> Result<Self, ValueError> {
         let Some(text) = text else { return Ok(Self::Null) };
         if matches!(storage, Storage::Text) {
@@ -43,11 +44,7 @@ impl Value {
         }
         let fail = |expected| ValueError { text: text.chars().take(60).collect(), expected };
         match storage {
-            Storage::Boolean => match trimmed.to_ascii_lowercase().as_str() {
-                "t" | "true" | "yes" | "y" | "1" => Ok(Self::Boolean(true)),
-                "f" | "false" | "no" | "n" | "0" => Ok(Self::Boolean(false)),
-                _ => Err(fail("a boolean (t or f)")),
-            },
+            Storage::Boolean => boolean(trimmed).map(Self::Boolean).ok_or_else(|| fail("a boolean (t or f)")),
             Storage::Integer => {
                 trimmed.parse().map(Self::Integer).map_err(|_| fail("a whole number of 64 bits"))
             }
@@ -58,24 +55,17 @@ impl Value {
                 Ok(value) => Ok(Self::Float(value)),
                 Err(_) => Err(fail("a number")),
             },
-            Storage::Date => NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
-                .map(|date| Self::Text(date.to_string()))
-                .map_err(|_| fail("a date (YYYY-MM-DD)")),
-            Storage::Timestamp => parse_local(trimmed)
-                .map(|moment| {
-                    Self::Text(format_timestamp(moment.and_utc().timestamp_micros()).replace("+00", ""))
-                })
-                .ok_or_else(|| fail("a date and time (YYYY-MM-DD HH:MM:SS)")),
-            Storage::TimestampTz => parse_timestamp(trimmed)
-                .map(|micros| Self::Text(format_timestamp(micros)))
+            Storage::Date => date(trimmed).map(Self::Text).ok_or_else(|| fail("a date (YYYY-MM-DD)")),
+            Storage::Timestamp => {
+                local(trimmed).map(Self::Text).ok_or_else(|| fail("a date and time (YYYY-MM-DD HH:MM:SS)"))
+            }
+            Storage::TimestampTz => zoned(trimmed)
+                .map(Self::Text)
                 .ok_or_else(|| fail("a date and time with an offset (YYYY-MM-DD HH:MM:SS+00)")),
             Storage::Json => serde_json::from_str::<serde::de::IgnoredAny>(trimmed)
                 .map(|_| Self::Text(text.to_owned()))
                 .map_err(|_| fail("JSON")),
-            Storage::Array => {
-                let braced = trimmed.starts_with('{') && trimmed.ends_with('}');
-                braced.then(|| Self::Text(text.to_owned())).ok_or_else(|| fail("an array ({a,b})"))
-            }
+            Storage::Array => array(trimmed).map(Self::Text).ok_or_else(|| fail("an array ({a,b})")),
             Storage::Text => Ok(Self::Text(text.to_owned())),
         }
     }
@@ -106,6 +96,23 @@ impl Value {
             Self::Text(text) => Some(text.into()),
         }
     }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_one_of(["t", "true", "yes", "y", "1"]) {
+        return Some(true);
+    }
+    is_one_of(["f", "false", "no", "n", "0"]).then_some(false)
+}
+
+/// An array literal as it is, or the one of a JSON array of scalars (`["a", "b"]`, as Python writes them).
+fn array(text: &str) -> Option<String> {
+    if text.starts_with('{') && text.ends_with('}') {
+        return Some(text.to_owned());
+    }
+    // `[1:2]={a,b}` says its bounds, and is no JSON.
+    array_from_json(text).map(|elements| format_array(&elements))
 }
 
 /// PostgreSQL's shortest form of a float8: plain up to 15 digits, then `1e+15`.
@@ -150,6 +157,8 @@ mod tests {
             ("2026-06-13T10:21:33", Storage::Timestamp, "2026-06-13 10:21:33"),
             ("2026-06-13 10:21:33.120-07", Storage::TimestampTz, "2026-06-13 17:21:33.12+00"),
             ("{a,\"b c\"}", Storage::Array, "{a,\"b c\"}"),
+            ("[\"a\", \"b c\", null]", Storage::Array, "{a,\"b c\",NULL}"),
+            ("YES", Storage::Boolean, "t"),
             ("{\"a\": 1}", Storage::Json, "{\"a\": 1}"),
             ("", Storage::Text, ""),
         ] {
@@ -162,6 +171,8 @@ mod tests {
             ("2026-02-30", Storage::Date),
             ("2026-06-13 10:21:33", Storage::TimestampTz),
             ("{", Storage::Json),
+            ("[{\"a\": 1}]", Storage::Array),
+            ("a,b", Storage::Array),
         ] {
             assert!(Value::parse(Some(input), storage).is_err(), "{input}");
         }

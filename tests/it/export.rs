@@ -3,7 +3,7 @@
 use dbag::bag::NoProgress;
 use dbag::catalog::{Clock, CreateOptions};
 use dbag::export::{AssetMode, ExportOptions, export};
-use dbag::ingest::{AssetImport, TableImport, import_csv, import_folder};
+use dbag::ingest::{AssetImport, TableImport, import_folder, import_table};
 use dbag::model::RidPrefix;
 use dbag::open::Workspace;
 use dbag::version::Bump;
@@ -91,12 +91,9 @@ fn the_bytes_of_bag_format_1() {
         "name,x,b,t\n\"μ, \"\"q\"\"\",1e+20,true,2026-01-02 03:04:05.5-07\n,,,\n\"\",0.1,f,\n",
     );
     let path = sandbox.path("odd.csv");
-    let import =
-        TableImport { path: &path, table: "Odd", types: &[], key: &[], update: false, dry_run: false };
-    import_csv(&mut lab.catalog, &import, &NoProgress).unwrap();
+    import_table(&mut lab.catalog, &TableImport::new(&path, "Odd"), &NoProgress).unwrap();
     let images = fixtures().join("digits/images");
-    let import = AssetImport { path: &images, table: "Image", update: false, hidden: false, dry_run: false };
-    import_folder(&mut lab.catalog, &lab.objects, &import, &NoProgress).unwrap();
+    import_folder(&mut lab.catalog, &lab.objects, &AssetImport::new(&images, "Image"), &NoProgress).unwrap();
     let name = "golden".parse().unwrap();
     lab.catalog.create_dataset(&name, "Bytes that never change").unwrap();
     lab.catalog.add_table_members(&name, "Odd", None).unwrap();

@@ -131,7 +131,7 @@ fn bad_input_is_one_sentence_and_the_workspace_is_as_it_was() {
         ("key.csv", "a\n1\n1\n", "T", &["--key", "a"], 1, &["key.csv", "line 3", "line 2"]),
         ("null.csv", "a,b\n,1\n", "T", &["--key", "a"], 1, &["null.csv", "line 2", "\"a\"", "empty"]),
         ("more.csv", "a,c\n1,2\n", "Good", &[], 1, &["more.csv", "\"c\"", "a, b"]),
-        ("image.png", "x", "T", &[], 2, &["image.png", "neither"]),
+        ("image.png", "x", "T", &[], 2, &["image.png", "format", "csv (.csv[.gz])"]),
     ];
     for (name, contents, table, more, code, parts) in cases {
         sandbox.write(name, contents);

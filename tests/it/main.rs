@@ -26,6 +26,8 @@ mod hatrac;
 mod hostile;
 mod http2;
 mod import;
+mod import_folder;
+mod import_rows;
 mod interop;
 mod kills;
 mod machinery;

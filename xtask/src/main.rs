@@ -15,6 +15,8 @@ Chores of the dbag repository:
   cargo xtask bench materialize [PART]  dbag materialize beside bdbag, curl and openssl (needs nginx, curl);
                                       PART: small, large, again, slow-line
   cargo xtask bench catalog           what the local catalog's past costs; draws the plot
+  cargo xtask bench import [PART [N]]   dbag import beside sqlite3 .import, and beside cp and sha256sum (needs sqlite3);
+                                      PART: table, folder; N: a payload N times smaller, to try it
   cargo xtask docs                    write docs/cli.md anew
 ";
 
@@ -29,6 +31,10 @@ fn main() -> ExitCode {
         ["bench", "materialize", part @ ..] if part.len() <= 1 => {
             make_venv().and_then(|venv| bench::materialize::bench(&root(), &venv, part.first().copied()))
         }
+        ["bench", "import", more @ ..] if more.len() <= 2 => match more.get(1).unwrap_or(&"1").parse() {
+            Ok(divisor) if divisor > 0 => bench::import::bench(&root(), more.first().copied(), divisor),
+            _ => Err("bench import: N is a number from 1 on".to_owned()),
+        },
         ["docs"] => run(cargo(&["test", "--release", "--test", "it", "docs::the_command_reference"])
             .env("DBAG_BLESS", "1")),
         _ => {

@@ -26,6 +26,8 @@ pub struct Change<'c> {
     model_changed: bool,
     pub(super) number: i64,
     snapshot: Snapshot,
+    /// The snapshot's timestamp, for RCT and RMT.
+    now: String,
     prefix: RidPrefix,
     next_rid: u64,
     pub(super) agent: Agent,
@@ -61,9 +63,11 @@ impl<'c> Change<'c> {
             .map_err(fail)?;
         let model = load_model(&transaction, &path, i64::MAX)?;
         let aliases = Aliases::load(&transaction).map_err(fail)?;
+        // A clock that stands still or goes back must not make two snapshots one.
+        let snapshot = Snapshot::from_micros(snapshot.map_or(now, |last| now.max(last + 1)));
         Ok(Self {
-            // A clock that stands still or goes back must not make two snapshots one.
-            snapshot: Snapshot::from_micros(snapshot.map_or(now, |last| now.max(last + 1))),
+            now: snapshot.timestamp(),
+            snapshot,
             number: last.unwrap_or(0) + 1,
             next_rid: next_rid.unsigned_abs(),
             model_changed: false,
@@ -184,9 +188,7 @@ impl<'c> Change<'c> {
     /// Notes that a row of a table is new, superseded or gone.
     pub(super) fn touch(&mut self, table: &Table) {
         self.rows += 1;
-        if !self.touched.contains(&table.qualified_name()) {
-            self.touched.insert(table.qualified_name());
-        }
+        self.touched.insert(table.qualified_name());
     }
 
     /// The SQL of a table's rows as they are now, the model's columns under their own names.

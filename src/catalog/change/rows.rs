@@ -5,9 +5,9 @@ use rusqlite::{ErrorCode, ToSql, params_from_iter};
 
 use super::Change;
 use crate::catalog::CatalogError;
-use crate::catalog::sql::{quoted, sql_names};
+use crate::catalog::sql::{quoted, sql_names, sqlite};
 use crate::model::{Rid, SYSTEM_COLUMNS, Table};
-use crate::tabular::Value;
+use crate::tabular::{Cell, Value};
 
 /// A table's prepared writes: what to say to SQLite for one row.
 pub struct RowWriter {
@@ -40,6 +40,19 @@ impl ToSql for Value {
             // SQLite has no NaN: it would become NULL.
             Self::Float(value) if value.is_nan() => ValueRef::Text(b"NaN"),
             Self::Float(value) => ValueRef::Real(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean(value) => ValueRef::Integer(i64::from(value)),
+            Self::Integer(value) => ValueRef::Integer(value),
+            Self::Float(value) if value.is_nan() => ValueRef::Text(b"NaN"),
+            Self::Float(value) => ValueRef::Real(value),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
         }))
     }
@@ -95,12 +108,12 @@ impl Change<'_> {
             None => self.new_rid(),
         };
         self.check_values(writer, rid.as_str(), values)?;
-        let now = self.snapshot.timestamp();
+        let now = self.now.as_str();
         let user = self.agent.user.as_str();
         let columns: [Option<&str>; SYSTEM_COLUMNS.len()] = [
             Some(rid.as_str()),
-            Some(system.rct.as_deref().unwrap_or(&now)),
-            Some(system.rmt.as_deref().unwrap_or(&now)),
+            Some(system.rct.as_deref().unwrap_or(now)),
+            Some(system.rmt.as_deref().unwrap_or(now)),
             system.rcb.as_deref().or(Some(user)),
             system.rmb.as_deref().or(Some(user)),
         ];
@@ -116,12 +129,54 @@ impl Change<'_> {
         Ok(rid)
     }
 
+    /// Inserts rows one after the other, each with the table's own columns in the model's order, and returns how many. What
+    /// is the same for all of them is said to SQLite once.
+    pub fn insert_many<'v, R: IntoIterator<Item = Cell<'v>>>(
+        &mut self,
+        writer: &RowWriter,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<u64, CatalogError> {
+        const OWN: usize = SYSTEM_COLUMNS.len() + 1;
+        let path = &self.path;
+        let fail = |e| sqlite(path, e);
+        let mut statement = self.transaction.prepare_cached(&writer.insert).map_err(fail)?;
+        let (now, user) = (&self.now, &self.agent.user);
+        for (at, text) in (2..OWN).zip([now, now, user, user]) {
+            statement.raw_bind_parameter(at, text).map_err(fail)?;
+        }
+        let own = writer.table.own_columns().count();
+        statement.raw_bind_parameter(OWN + own, self.number).map_err(fail)?;
+        let mut rid = String::new();
+        let mut inserted = 0;
+        for row in rows {
+            self.prefix.write(self.next_rid, &mut rid);
+            self.next_rid += 1;
+            statement.raw_bind_parameter(1, &rid).map_err(fail)?;
+            let mut count = 0;
+            for cell in row {
+                if cell == Cell::Null && writer.required.contains(&count) {
+                    return Err(missing(writer, count, &rid));
+                }
+                statement.raw_bind_parameter(OWN + count, cell).map_err(fail)?;
+                count += 1;
+            }
+            debug_assert_eq!(count, own, "a cell for each column");
+            statement.raw_execute().map_err(|e| self.explain(&writer.table, &rid, e))?;
+            inserted += 1;
+        }
+        drop(statement);
+        if inserted > 0 {
+            self.rows += inserted;
+            self.touched.insert(writer.table.qualified_name());
+        }
+        Ok(inserted)
+    }
+
     /// Gives a row new values of its own columns; the old ones go to history.
     pub fn update(&mut self, writer: &RowWriter, rid: &str, values: &[Value]) -> Result<(), CatalogError> {
         self.check_values(writer, rid, values)?;
         self.keep(writer, rid)?;
-        let now = self.snapshot.timestamp();
-        let stamp: [&dyn ToSql; 3] = [&self.number, &now, &self.agent.user];
+        let stamp: [&dyn ToSql; 3] = [&self.number, &self.now, &self.agent.user];
         let last: &dyn ToSql = &rid;
         let all = stamp.into_iter().chain(values.iter().map(|value| value as &dyn ToSql)).chain([last]);
         let updated = self
@@ -216,11 +271,7 @@ impl Change<'_> {
         }
         match writer.required.iter().find(|index| matches!(values.get(**index), Some(Value::Null) | None)) {
             None => Ok(()),
-            Some(index) => Err(CatalogError::MissingValue {
-                table: writer.table.table_name.clone(),
-                column: writer.table.own_columns().nth(*index).map(|c| c.name.clone()).unwrap_or_default(),
-                rid: rid.to_owned(),
-            }),
+            Some(index) => Err(missing(writer, *index, rid)),
         }
     }
 
@@ -257,6 +308,14 @@ impl RowWriter {
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.table
+    }
+}
+
+fn missing(writer: &RowWriter, index: usize, rid: &str) -> CatalogError {
+    CatalogError::MissingValue {
+        table: writer.table.table_name.clone(),
+        column: writer.table.own_columns().nth(index).map(|c| c.name.clone()).unwrap_or_default(),
+        rid: rid.to_owned(),
     }
 }
 

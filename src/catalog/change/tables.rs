@@ -343,8 +343,9 @@ impl Change<'_> {
         indexes
     }
 
-    /// Refuses names that SQLite would confuse: it compares column and table names without case.
-    fn check_table(&self, table: &Table) -> Result<(), CatalogError> {
+    /// Refuses a new table that [`Change::put_table`] would: by its name, by its columns' names, which SQLite compares
+    /// without case, and by their number.
+    pub fn check_table(&self, table: &Table) -> Result<(), CatalogError> {
         let name = &table.table_name;
         if !is_name(name) {
             return Err(CatalogError::BadTableName(name.clone()));

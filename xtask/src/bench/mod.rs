@@ -1,6 +1,7 @@
 //! Benches: dbag beside its peers, in turn, in one run on one machine; what counts are the ratios.
 
 pub mod catalog;
+pub mod import;
 pub mod materialize;
 mod payload;
 mod plot;

@@ -2,7 +2,7 @@
 
 use crate::model::{ColumnType, Storage};
 
-use super::Value;
+use crate::tabular::Value;
 
 /// The candidates, narrowest first. A column is of the first type that takes every value it has.
 const CANDIDATES: [(&str, Storage); 6] = [
@@ -18,12 +18,14 @@ const CANDIDATES: [(&str, Storage); 6] = [
 #[derive(Debug, Clone)]
 pub struct TypeGuess {
     possible: [bool; CANDIDATES.len()],
+    /// Whether any of them is.
+    open: bool,
     values: u64,
 }
 
 impl Default for TypeGuess {
     fn default() -> Self {
-        Self { possible: [true; CANDIDATES.len()], values: 0 }
+        Self { possible: [true; CANDIDATES.len()], open: true, values: 0 }
     }
 }
 
@@ -32,9 +34,24 @@ impl TypeGuess {
     pub fn see(&mut self, text: Option<&str>) {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return };
         self.values += 1;
-        for (possible, (_, storage)) in self.possible.iter_mut().zip(CANDIDATES) {
-            *possible = *possible && plainly(text, storage);
+        if !self.open {
+            return;
         }
+        if is_short_integer(text.as_bytes()) {
+            // Of such a value the answers are known, and most values of tables are such.
+            self.possible = [false, self.possible[1], self.possible[2], false, false, false];
+        } else {
+            for (possible, (_, storage)) in self.possible.iter_mut().zip(CANDIDATES) {
+                *possible = *possible && plainly(text, storage);
+            }
+        }
+        self.open = self.possible.contains(&true);
+    }
+
+    /// Whether the next value can still change the type.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The type: text where nothing narrower takes every value, or where there was none.
@@ -43,6 +60,14 @@ impl TypeGuess {
         let found = CANDIDATES.iter().zip(self.possible).find(|(_, possible)| *possible && self.values > 0);
         ColumnType::new(found.map_or("text", |((name, _), _)| name))
     }
+}
+
+/// Whether it is a whole number of at most 15 digits, without zeros before them: an int8, and a float8 too.
+fn is_short_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    matches!(digits.len(), 1..=15)
+        && digits.iter().all(u8::is_ascii_digit)
+        && (digits.len() == 1 || digits[0] != b'0')
 }
 
 /// Whether a text would lose nothing as a value of the type: `007` and `+1` stay text, `1` and `0` are no booleans.
@@ -73,7 +98,8 @@ fn measured(digits: &str) -> bool {
 /// Whether a number has no more significant digits than a float8 keeps, so that long ids stay text.
 fn exact(digits: &str) -> bool {
     let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
-    mantissa.bytes().filter(u8::is_ascii_digit).count() <= 17
+    let significant = mantissa.trim_start_matches(['0', '.']);
+    significant.bytes().filter(u8::is_ascii_digit).count() <= 17
 }
 
 #[cfg(test)]
@@ -96,6 +122,9 @@ mod tests {
             (&["true", "False"], "boolean"),
             (&["007", "1"], "text"),
             (&["12345678901234567890"], "text"),
+            (&["0.30000000000000004", "0.010000000000000002"], "float8"),
+            (&["-5", "123456789012345678", "0"], "int8"),
+            (&["0.5", "123456789012345678"], "text"),
             (&["2026-01-02"], "date"),
             (&["2026-01-02 10:00:00Z"], "timestamptz"),
             (&["2026-01-02T10:00:00"], "timestamp"),
