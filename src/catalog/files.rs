@@ -61,7 +61,7 @@ impl Change<'_> {
     /// Remembers where the bytes of an asset are. What was remembered for the same bytes is forgotten.
     pub fn remember_file(&mut self, file: &FileReference) -> Result<(), CatalogError> {
         let path = file.path.to_str().ok_or_else(|| {
-            CatalogError::Io(std::io::Error::other(format!("the path {:?} is not UTF-8", file.path)))
+            CatalogError::Io(std::io::Error::other(format!("the path {} is not UTF-8", file.path.display())))
         })?;
         let sql = "INSERT OR REPLACE INTO dbag_file (sha256, path, length, modified) VALUES (?, ?, ?, ?)";
         let inserted = self.transaction().prepare_cached(sql).and_then(|mut statement| {
@@ -100,4 +100,40 @@ fn reference(row: &rusqlite::Row<'_>) -> rusqlite::Result<FileReference> {
         length: length.unsigned_abs(),
         modified: row.get(3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::CreateOptions;
+
+    #[test]
+    fn a_file_in_place_is_remembered_and_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut catalog =
+            Catalog::create(&folder.path().join("c.sqlite"), &CreateOptions::default()).unwrap();
+        let path = folder.path().join("a.bin");
+        fs_err::write(&path, "abc").unwrap();
+        let file = FileReference {
+            modified: modified(&fs_err::metadata(&path).unwrap()),
+            sha256: "ba78".into(),
+            path: path.clone(),
+            length: 3,
+        };
+        catalog
+            .change::<_, CatalogError>("dbag import", |change| {
+                change.remember_file(&FileReference { length: 9, ..file.clone() })?;
+                change.remember_file(&file)
+            })
+            .unwrap();
+        let found = catalog.remembered_file("ba78").unwrap().unwrap();
+        assert_eq!(found, file);
+        assert_eq!(catalog.remembered_files().unwrap(), [file]);
+        assert_eq!((found.fault(), found.is_untouched()), (None, true));
+        fs_err::write(&path, "abcd").unwrap();
+        assert!(found.fault().unwrap().contains("4 bytes, then 3"));
+        assert!(!found.is_untouched());
+        fs_err::remove_file(&path).unwrap();
+        assert!(found.fault().unwrap().contains("gone"));
+    }
 }

@@ -33,6 +33,7 @@ use crate::version::DatasetName;
 /// Importing the same thing again changes nothing. All of it is imported or nothing, unless --skip-bad keeps bad rows
 /// aside.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of its own.
 #[command(
     after_help = "Examples:\n  dbag import labels.csv --table Label --key filename --type digit=int4\n  dbag import visits.parquet --table Visit --key id --references subject=Subject --dry-run\n  dbag import fix.csv --table Label --update\n  dbag import rows.txt --table Row --format csv --delimiter ';' --null NA --skip-bad bad.csv\n  dbag import images/ --table Image\n  dbag import scans/ --table Scan --pattern '{subject}/{visit}/{name}.png' --metadata scans.csv --in-place\n  dbag import retina-1.0.0.zip\n  dbag import ../other-lab"
 )]

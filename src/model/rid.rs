@@ -96,8 +96,9 @@ impl RidPrefix {
             if place % 4 == 3 {
                 text.push('-');
             }
-            let digit = if place < 13 { number >> (5 * place) & 31 } else { 0 };
-            text.push(char::from(ALPHABET[digit as usize]));
+            // Beyond the number's 64 bits there are only zeros.
+            let digit = number.checked_shr(5 * place).unwrap_or(0) % 32;
+            text.push(char::from(ALPHABET[usize::try_from(digit).unwrap_or(0)]));
         }
     }
 }

@@ -326,3 +326,45 @@ pub(super) fn no_such_column(table: &Table, column: &str) -> CatalogError {
         columns: table.own_columns().map(|column| column.name.clone()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{Catalog, CatalogError, CreateOptions};
+    use crate::model::{Column, ColumnType, Table};
+    use crate::tabular::{Cell, Value};
+
+    #[test]
+    fn many_rows_at_once_are_as_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut catalog =
+            Catalog::create(&folder.path().join("c.sqlite"), &CreateOptions::default()).unwrap();
+        let mut table = Table::new("domain", "T", "");
+        table.column_definitions.push(Column::new("a", ColumnType::new("int8")).required());
+        table.column_definitions.push(Column::new("b", ColumnType::new("text")));
+        let rows = [[Cell::Integer(1), Cell::Text("x")], [Cell::Integer(2), Cell::Null]];
+        let read = catalog
+            .change::<_, CatalogError>("test", |change| {
+                change.put_table(table.clone())?;
+                let writer = change.writer(&table)?;
+                assert_eq!(change.insert_many(&writer, rows)?, 2);
+                let third = change.insert(&writer, &[Value::Integer(3), Value::Null])?;
+                let mut read = Vec::new();
+                change.for_each(&table, |row| {
+                    read.push(row);
+                    Ok::<_, CatalogError>(())
+                })?;
+                assert_eq!(read[2][0], Value::Text(third.to_string()));
+                Ok(read)
+            })
+            .unwrap();
+        let own: Vec<&[Value]> = read.iter().map(|row| &row[1..]).collect();
+        let text = |text: &str| Value::Text(text.into());
+        assert_eq!(own[0], [Value::Integer(1), text("x")]);
+        assert_eq!(own[1], [Value::Integer(2), Value::Null]);
+        let missing = catalog.change::<_, CatalogError>("test", |change| {
+            let writer = change.writer(&table)?;
+            change.insert_many(&writer, [[Cell::Null, Cell::Null]])
+        });
+        assert!(missing.unwrap_err().to_string().ends_with("has no value for a, which needs one"));
+    }
+}

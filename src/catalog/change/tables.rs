@@ -263,6 +263,11 @@ impl Change<'_> {
         rids.iter().try_for_each(|rid| self.set(&writer, rid, &[(&column.name, value.clone())]))
     }
 
+    /// Makes the indexes of new tables now and not at the end: for who looks rows up while it adds them.
+    pub fn index_now(&mut self) -> Result<(), CatalogError> {
+        self.make_indexes()
+    }
+
     /// Makes the indexes of tables that are new or changed: for their keys, for what refers elsewhere, and for what
     /// changed when.
     pub(super) fn make_indexes(&mut self) -> Result<(), CatalogError> {

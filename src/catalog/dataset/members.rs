@@ -201,6 +201,8 @@ impl Change<'_> {
             None => {
                 let table = membership_table(schema, element);
                 self.put_table(table.clone())?;
+                // Each member is looked up before it is added.
+                self.index_now()?;
                 (table, "Dataset".to_owned())
             }
         };

@@ -23,6 +23,7 @@ use walk::Found;
 
 /// How to import a folder.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Each is a choice of its own.
 pub struct AssetImport<'a> {
     /// The folder.
     pub path: &'a Path,

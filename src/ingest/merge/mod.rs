@@ -71,6 +71,8 @@ pub(super) fn merge<T>(
     let merge_all = |change: &mut Change<'_>| {
         change.allow_dangling();
         let created = model::merge_model(change, source)?;
+        // Terms are looked up by name.
+        change.index_now()?;
         let remapped = rids::find_collisions(change, source)?;
         report.remapped.clone_from(&remapped.list);
         let mut merged = BTreeMap::new();

@@ -34,10 +34,10 @@ pub(super) fn load(
     let mut loader = Loader { change, plan: &plan, writer, present, own, bad, report, progress };
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || typist.run(source, &batches, &used));
-        let loaded = loader.run(arriving, &back);
+        let outcome = loader.run(arriving, &back);
         let notes = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         loader.report.notes.extend(notes);
-        loaded
+        outcome
     })
 }
 
@@ -160,11 +160,11 @@ impl OwnReferences {
         let mut references = Vec::new();
         for (index, column) in columns.iter_mut().enumerate() {
             if let Some(mut lookup) = column.lookup.take_if(|lookup| lookup.own_values().is_some()) {
-                let referenced = lookup.own_values().map(|(name, _)| name.to_owned()).unwrap_or_default();
+                let target = lookup.own_values().map(|(name, _)| name.to_owned()).unwrap_or_default();
                 references.push(OwnReference {
                     column: index,
                     name: column.name.clone(),
-                    referenced: names.iter().position(|name| *name == referenced),
+                    referenced: names.iter().position(|name| *name == target),
                     lookup,
                     waiting: HashMap::new(),
                 });
@@ -199,7 +199,7 @@ impl OwnReferences {
                 });
             }
         }
-        rows.sort_by_key(|row| row.to_string());
+        rows.sort_by_key(ToString::to_string);
         rows
     }
 }

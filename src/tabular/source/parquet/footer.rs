@@ -203,7 +203,7 @@ mod tests {
     fn file(children: &[u8]) -> Vec<u8> {
         // Field 1, an i32; field 2, a list of structs, its length in a varint of two bytes.
         let count = u8::try_from(children.len()).unwrap();
-        let mut footer = vec![0x15, 0x02, 0x19, 0xFC, count % 128 | 0x80, count / 128];
+        let mut footer = vec![0x15, 0x02, 0x19, 0xFC, (count % 128) | 0x80, count / 128];
         for &count in children {
             // Field 4, a name; field 5, an i32.
             footer.extend([0x48, 1, b'x', 0x15, count * 2, 0]);
