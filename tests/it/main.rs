@@ -14,6 +14,7 @@ mod cache;
 mod catalog_life;
 mod conformance;
 mod containers;
+mod datasets;
 mod demo;
 mod docs;
 mod export;
