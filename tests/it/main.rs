@@ -16,6 +16,7 @@ mod catalog_life;
 mod conformance;
 mod containers;
 mod damage;
+mod datasets;
 mod demo;
 mod docs;
 mod export;

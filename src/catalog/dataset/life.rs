@@ -79,7 +79,7 @@ impl Catalog {
                     .parents(one)?
                     .iter()
                     .filter(|parent| stay(parent))
-                    .map(|parent| parent.called())
+                    .map(super::NestedDataset::called)
                     .collect();
                 if !parents.is_empty() {
                     return Err(CatalogError::StillNested { name: view.called(one.as_str())?, parents });

@@ -1,6 +1,6 @@
 //! The members of datasets: added, removed, listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{OptionalExtension, params_from_iter};
 
@@ -212,20 +212,35 @@ impl Change<'_> {
             let value = |column: &&str| if **column == outer { dataset.as_str() } else { rid };
             columns.iter().map(|column| Value::Text(value(column).to_owned())).collect()
         };
-        let sql = self.link_sql(&association);
+        let mut known = self.known_members(&association, &outer, dataset)?;
         let writer = self.writer(&association)?;
         let mut added = 0;
         for rid in rids {
-            let known = {
-                let mut statement = self.transaction.prepare_cached(&sql).map_err(|e| self.fail(e))?;
-                statement.exists(params_from_iter(values(rid))).map_err(|e| self.fail(e))?
-            };
-            if !known {
+            if known.insert(rid.clone()) {
                 self.insert(&writer, &values(rid))?;
                 added += 1;
             }
         }
         Ok(added)
+    }
+
+    /// The members that a dataset has in an association. Read all at once: the indexes of a new association are made only at
+    /// the end of the change, so that to look for each would take the square of their number.
+    fn known_members(
+        &self,
+        association: &Table,
+        outer: &str,
+        dataset: &Rid,
+    ) -> Result<HashSet<String>, CatalogError> {
+        let inner = association.own_columns().find(|column| column.name != outer);
+        let Some(inner) = inner else { return Ok(HashSet::new()) };
+        let sql = format!(
+            "SELECT {} FROM ({}) WHERE {} = ?",
+            quoted(&inner.name),
+            self.now(association),
+            quoted(outer)
+        );
+        Ok(self.view().texts(&sql, [dataset.as_str()])?.into_iter().collect())
     }
 
     /// Removes those of the rows that are members. Returns how many.

@@ -190,12 +190,12 @@ impl View<'_> {
 
     pub(super) fn details(&self, name: &DatasetName) -> Result<DatasetDetails, CatalogError> {
         let summary = self.summary(name)?;
-        let rid = &summary.rid;
-        let versions = self.versions(rid)?;
-        let drift = versions.last().map(|version| self.drift(rid, version.number)).transpose()?;
-        let members = self.member_counts(rid, NOW)?;
-        let (children, parents) = (self.children(rid, NOW)?, self.parents(rid)?);
-        Ok(DatasetDetails { members, children, parents, versions, drift, summary })
+        let rid = summary.rid.clone();
+        let versions = self.versions(&rid)?;
+        let drift = versions.last().map(|version| self.drift(&rid, version.number)).transpose()?;
+        let members = self.member_counts(&rid, NOW)?;
+        let (children, parents) = (self.children(&rid, NOW)?, self.parents(&rid)?);
+        Ok(DatasetDetails { summary, members, children, parents, versions, drift })
     }
 
     /// How many members a dataset had after transaction `number`, by table; tables without any left out.

@@ -1,6 +1,7 @@
 //! A random life, step by step.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::prelude::*;
 
@@ -88,7 +89,7 @@ fn take_one(
     match step {
         Step::MakeTable(number) => {
             let name = format!("T{}", number % 3);
-            if let std::collections::btree_map::Entry::Vacant(place) = state.entry(name.clone()) {
+            if let Entry::Vacant(place) = state.entry(name.clone()) {
                 let mut table = Table::new("domain", &name, "");
                 table.column_definitions.push(Column::new("a", ColumnType::new("text")));
                 change.put_table(table)?;
@@ -203,11 +204,11 @@ proptest! {
                 }
             }
             let last = catalog.number_at(&Moment::Now).unwrap();
-            if !then.contains_key(&last) {
+            if let Entry::Vacant(place) = then.entry(last) {
+                place.insert(state.clone());
                 if !matches!(step, Step::Undo) {
                     done.push(last);
                 }
-                then.insert(last, state.clone());
             }
             prop_assert_eq!(&read(&catalog, &Moment::Now), &state);
         }

@@ -17,7 +17,7 @@ pub(super) struct Create {
     /// What it is
     #[arg(short, long, default_value = "", value_name = "TEXT")]
     description: String,
-    /// A type that it has: a term of Dataset_Type (repeatable)
+    /// A type that it has, such as Training: a term of the vocabulary of dataset types (repeatable)
     #[arg(long = "type", value_name = "TERM")]
     types: Vec<String>,
 }

@@ -133,7 +133,7 @@ impl Members {
         if self.format == Shape::Csv {
             let mut csv = CsvWriter::new(Printer::stdout(), ["dataset", "table", "RID"])?;
             for member in &members {
-                csv.record([Some(&member.dataset), Some(&member.table), Some(&member.rid)].into_iter())?;
+                csv.record([Some(&member.dataset), Some(&member.table), Some(&member.rid)])?;
             }
             std::io::Write::flush(&mut csv.finish()?)?;
             return Ok(0);

@@ -14,8 +14,8 @@ const SHOWN_STRATA: usize = 30;
 
 /// Divide a dataset's members into parts, such as training and test sets
 ///
-/// Makes a dataset of type Split, and nested in it one for each part, of type Split_Partition and, by the part's name
-/// (train, test, val), of type Training, Testing or Validation. The same members, sizes and seed give the same parts on every
+/// Makes a dataset of type Split, and nested in it one for each part, by the part's name (train, test, val) of type Training,
+/// Testing or Validation. The same members, sizes and seed give the same parts on every
 /// machine. The description of the new dataset ends with all that is needed to divide again.
 #[derive(Debug, Args)]
 #[command(
@@ -103,7 +103,7 @@ enum Lacking {
 enum Draws {
     /// By a hash of seed and RID: a dataset that has grown keeps nearly all members where they were
     Ranked,
-    /// As deriva-ml's split_dataset
+    /// As deriva-ml does
     DerivaMl,
 }
 

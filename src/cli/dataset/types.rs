@@ -7,7 +7,7 @@ use super::{Context, Outcome};
 
 /// Show a dataset's types, give it some, or take some away
 ///
-/// Types are terms of the vocabulary Dataset_Type, such as Training or Labeled.
+/// Types are terms of a vocabulary, such as Training or Labeled; an unknown one is refused with the list of those there are.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  dbag dataset types digits\n  dbag dataset types digits --add Labeled --remove Unlabeled"
