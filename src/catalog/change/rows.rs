@@ -99,7 +99,7 @@ impl Change<'_> {
         let user = self.agent.user.as_str();
         let columns: [Option<&str>; SYSTEM_COLUMNS.len()] = [
             Some(rid.as_str()),
-            Some(system.rct.as_deref().unwrap_or(&now)),
+            Some(system.rct.as_deref().or(self.made.as_deref()).unwrap_or(&now)),
             Some(system.rmt.as_deref().unwrap_or(&now)),
             system.rcb.as_deref().or(Some(user)),
             system.rmb.as_deref().or(Some(user)),
