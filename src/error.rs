@@ -218,6 +218,8 @@ fn catalog(error: &CatalogError) -> ErrorKind {
         | CatalogError::RidTaken(_)
         | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Busy(_)
+        | CatalogError::Leased { .. }
+        | CatalogError::Unreadable { .. }
         | CatalogError::DiskFull(_)
         | CatalogError::Unwritable { .. }
         | CatalogError::NewerFormat { .. }

@@ -50,6 +50,7 @@
 pub mod bag;
 pub mod cache;
 pub mod catalog;
+mod claim;
 pub mod cli;
 mod error;
 pub mod export;

@@ -117,6 +117,10 @@ pub enum CatalogError {
     BadCondition { table: String, condition: String, reason: String },
     #[error("another dbag has been writing to {0} for too long; try again")]
     Busy(PathBuf),
+    #[error("{owner} has been writing to {path} for too long; try again when it is done")]
+    Leased { path: PathBuf, owner: String },
+    #[error("{path} can't be read: {reason}")]
+    Unreadable { path: PathBuf, reason: String },
     #[error("the disk is full, so that {0} can't be written")]
     DiskFull(PathBuf),
     #[error("{path} can't be written: {reason}")]

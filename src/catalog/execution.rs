@@ -1,5 +1,7 @@
 //! Who or what makes a change: every one is made by a row of `deriva-ml:Execution`, of a workflow that names the program.
 
+use serde::{Deserialize, Serialize};
+
 use super::sql::{quoted, sqlite};
 use super::{CatalogError, Change};
 use crate::model::{DERIVA_ML, Rid};
@@ -17,15 +19,17 @@ pub struct Agent {
 }
 
 /// A command or a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Its name, such as `dbag`; the workflow of a command is named after program and command.
     pub name: String,
     /// Its version.
     pub version: String,
     /// Where its code is; for a script of your own, its repository at a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The checksum of its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<String>,
 }
 
@@ -121,7 +125,9 @@ fn workflow_name(program: &Program, command: &str) -> String {
     let mut words = command.split_whitespace();
     if words.next() == Some(program.name.as_str()) {
         let verbs: Vec<&str> = words
-            .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+            .take_while(|word| {
+                !word.starts_with('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            })
             .take(2)
             .collect();
         // `dbag dataset add` has two verbs, `dbag release digits` one and a name.

@@ -1,6 +1,6 @@
-//! The catalog file's layout: the tables beside the data's own, and the way from an older format to this one.
+//! The catalog file's layout: the tables beside the data's own, and its number.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -38,17 +38,6 @@ pub(super) const SINCE_2: &str = "
     CREATE TABLE dbag_spool (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
 ";
 
-/// What an upgrade did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upgrade {
-    /// The format before.
-    pub from: i64,
-    /// The format now.
-    pub to: i64,
-    /// The file as it was, which undoes it.
-    pub kept: PathBuf,
-}
-
 /// The format of a catalog file, after its mark.
 pub(super) fn format_of(connection: &Connection, path: &Path) -> Result<i64, CatalogError> {
     let pragma = |name: &str| {
@@ -65,21 +54,4 @@ pub(super) fn format_of(connection: &Connection, path: &Path) -> Result<i64, Cat
         return Err(CatalogError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
     }
     Ok(found)
-}
-
-/// Where the file is kept as it was before an upgrade.
-pub(super) fn kept_path(path: &Path, format: i64) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".format-{format}"));
-    path.with_file_name(name)
-}
-
-/// Brings a layout of format 1 to format 2, in a transaction of the caller's.
-pub(super) fn upgrade_from_1(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(SINCE_2)?;
-    // In format 1 a version stood for the transaction that made its row.
-    connection.execute_batch(
-        "INSERT INTO dbag_version SELECT \"RID\", \"dbag:from\", 0 FROM main.\"deriva-ml:Dataset_Version\"",
-    )?;
-    connection.pragma_update(None, "user_version", FORMAT)
 }

@@ -5,24 +5,31 @@
 //! never touches the bytes of assets. The layout is specified in `docs/format.md`.
 
 mod change;
+mod check;
 mod dataset;
 mod error;
 mod execution;
 mod files;
+mod journal;
 mod layout;
+mod lease;
 mod merge;
 mod past;
 mod read;
 mod selection;
+mod spool;
 mod sql;
 mod store;
 mod undo;
+mod upgrade;
 mod vocabulary;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::settings::JournalMode;
 pub use change::{Change, RowWriter, SystemValues};
+pub use check::{CheckReport, Fault, NamedAsset, PlacedFile, Severity};
 pub use dataset::{
     DatasetDetails, DatasetRef, DatasetSummary, Draw, Drift, Made, Member, MemberCount, NestedDataset,
     Release, Rows, SampleOptions, SplitOptions, SplitReport, VersionDetails,
@@ -30,12 +37,13 @@ pub use dataset::{
 pub use error::CatalogError;
 pub use execution::{Agent, Program};
 pub use files::{FileReference, modified};
-pub use layout::Upgrade;
 pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};
 pub use read::Row;
 pub use selection::{TableSelection, VersionSelection};
+pub use spool::{FoldReport, Spooled, SpooledRow};
 pub(crate) use sql::{quoted, sentence};
 pub use store::{Catalog, Clock, CreateOptions};
 pub use undo::Undone;
+pub use upgrade::Upgrade;
 pub use vocabulary::Term;

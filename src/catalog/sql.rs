@@ -88,12 +88,11 @@ pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy(path),
         Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
-        Some(
-            ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::PermissionDenied
-            | ErrorCode::SystemIoFailure,
-        ) => CatalogError::Unwritable { path, reason: sentence(&error) },
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            let reason = format!("it or its folder is read-only, or full ({})", sentence(&error));
+            CatalogError::Unwritable { path, reason }
+        }
+        Some(ErrorCode::SystemIoFailure) => CatalogError::Unwritable { path, reason: sentence(&error) },
         Some(ErrorCode::NotADatabase) => {
             CatalogError::NotACatalog { path, reason: "it is no SQLite file".into() }
         }

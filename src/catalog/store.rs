@@ -4,19 +4,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, TransactionBehavior};
 
 use super::CatalogError;
 use super::change::Change;
 use super::execution::Agent;
-use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, Upgrade, format_of, kept_path, upgrade_from_1};
+use super::journal::{connect, enter, resolve};
+use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, format_of};
+use super::lease::WriterLease;
 use super::sql::{Aliases, find_table, is_name, load_model, sqlite};
 use crate::model::{DERIVA_ML, Model, RidPrefix, Table};
+use crate::settings::JournalMode;
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// The most that a connection keeps of the file in memory, in KiB.
 const CACHE: i64 = 64 << 10;
+/// A wait that is longer is told.
+const SILENT: Duration = Duration::from_secs(1);
 
 /// Where moments come from.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,9 +79,15 @@ pub struct Catalog {
     pub(super) path: PathBuf,
     id: String,
     domain_schema: String,
-    prefix: RidPrefix,
+    pub(super) prefix: RidPrefix,
     clock: Clock,
-    agent: Agent,
+    pub(super) agent: Agent,
+    /// `None` where the file is left in the mode that it is in, and no lease is taken: nobody else knows of it.
+    journal: Option<JournalMode>,
+    pub(super) patience: Duration,
+    /// How many octets the next change may write.
+    expected: u64,
+    notes: Option<Box<dyn Fn(&str) + Send + Sync>>,
 }
 
 impl Catalog {
@@ -88,7 +99,11 @@ impl Catalog {
         options.check()?;
         // Built aside and renamed, so that a catalog is whole or not there.
         let folder = path.parent().unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new().prefix(".catalog-").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new();
+        // As the umask says, for a workspace may be a group's.
+        #[cfg(unix)]
+        temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = temporary.prefix(".catalog-").tempfile_in(folder)?;
         let mut seed = [0; 20];
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
         let bits = u32::from_le_bytes([seed[16], seed[17], seed[18], seed[19]]);
@@ -112,7 +127,7 @@ impl Catalog {
             Ok(())
         };
         set_up().map_err(|e| sqlite(path, e))?;
-        let mut catalog = Self::from_connection(connection, path, options.clock)?;
+        let mut catalog = Self { journal: None, ..Self::from_connection(connection, path, options.clock)? };
         catalog.change("dbag init", |change| change.complete_model(&options.schema))?;
         drop(catalog);
         temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;
@@ -124,51 +139,11 @@ impl Catalog {
         Self::from_connection(connect(path)?, path, clock)
     }
 
-    /// Brings a catalog file of an older format to this one. The file as it was is kept beside it. `None` where there is
-    /// nothing to do.
-    pub fn upgrade(path: &Path) -> Result<Option<Upgrade>, CatalogError> {
-        let mut connection = connect(path)?;
-        let from = format_of(&connection, path)?;
-        if from == FORMAT {
-            return Ok(None);
-        }
-        let kept = kept_path(path, from);
-        if kept.exists() {
-            return Err(CatalogError::Exists(kept));
-        }
-        let fail = |e| sqlite(path, e);
-        connection.execute("VACUUM INTO ?", [kept.to_string_lossy()]).map_err(fail)?;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-        upgrade_from_1(&transaction).map_err(fail)?;
-        transaction.commit().map_err(fail)?;
-        let mut catalog = Self::open(path, Clock::System)?;
-        let project = catalog.domain_schema.clone();
-        catalog.change("dbag upgrade", |change| change.complete_model(&project))?;
-        Ok(Some(Upgrade { from, to: FORMAT, kept }))
-    }
-
-    /// Puts the file back that an upgrade kept. What was changed since is lost with it, so that is refused unless
-    /// `lose_changes`.
-    pub fn undo_upgrade(path: &Path, lose_changes: bool) -> Result<Upgrade, CatalogError> {
-        let kept =
-            (1..FORMAT).rev().map(|format| (format, kept_path(path, format))).find(|(_, kept)| kept.exists());
-        let Some((format, kept)) = kept else { return Err(CatalogError::NoUpgrade(path.to_owned())) };
-        let last = Self::open(path, Clock::System)?.transactions(1)?;
-        let changed = last.first().is_some_and(|last| last.command != "dbag upgrade");
-        if changed && !lose_changes {
-            return Err(CatalogError::ChangedSince(path.to_owned()));
-        }
-        for leftover in ["-wal", "-shm"] {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(leftover);
-            let _ = fs_err::remove_file(path.with_file_name(name));
-        }
-        fs_err::rename(&kept, path)?;
-        Ok(Upgrade { from: FORMAT, to: format, kept })
-    }
-
-    fn from_connection(connection: Connection, path: &Path, clock: Clock) -> Result<Self, CatalogError> {
+    pub(super) fn from_connection(
+        connection: Connection,
+        path: &Path,
+        clock: Clock,
+    ) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(path, e);
         connection.busy_timeout(BUSY).map_err(fail)?;
         // Room to sort a large table's indexes in.
@@ -180,9 +155,15 @@ impl Catalog {
             return Err(CatalogError::OlderFormat { path: path.to_owned(), found, known: FORMAT });
         }
         let meta = |key: &str| -> Result<String, CatalogError> {
-            connection
-                .query_row("SELECT value FROM dbag_meta WHERE key = ?", [key], |row| row.get(0))
-                .map_err(fail)
+            let found: rusqlite::Result<String> =
+                connection.query_row("SELECT value FROM dbag_meta WHERE key = ?", [key], |row| row.get(0));
+            found.map_err(|error| match error.sqlite_error_code() {
+                None | Some(rusqlite::ErrorCode::Unknown) => CatalogError::Corrupt {
+                    path: path.to_owned(),
+                    reason: format!("dbag_meta does not say its {key}"),
+                },
+                Some(_) => fail(error),
+            })
         };
         let (id, domain_schema, prefix) = (meta("catalog")?, meta("schema")?, meta("rid_prefix")?);
         let prefix = RidPrefix::parse(&prefix).ok_or_else(|| CatalogError::Corrupt {
@@ -190,7 +171,40 @@ impl Catalog {
             reason: format!("the RID prefix is {prefix:?}"),
         })?;
         let path = path.to_owned();
-        Ok(Self { id, domain_schema, prefix, clock, agent: Agent::default(), path, connection })
+        Ok(Self {
+            id,
+            domain_schema,
+            prefix,
+            clock,
+            agent: Agent::default(),
+            journal: Some(JournalMode::Auto),
+            patience: BUSY,
+            expected: 0,
+            notes: None,
+            path,
+            connection,
+        })
+    }
+
+    /// Says how the file is written from here on; without it, as its file system is.
+    pub fn set_journal(&mut self, mode: JournalMode) {
+        self.journal = Some(mode);
+    }
+
+    /// Has `f` told what its user should know and what stops nothing: that another process is waited for.
+    pub fn on_note(&mut self, f: impl Fn(&str) + Send + Sync + 'static) {
+        self.notes = Some(Box::new(f));
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        if let Some(notes) = &self.notes {
+            notes(text);
+        }
+    }
+
+    /// Says about how many octets the next change will write. It may be written faster for it.
+    pub fn expect(&mut self, bytes: u64) {
+        self.expected = bytes;
     }
 
     /// Says who makes the changes from here on; without it, the user whose login runs the process.
@@ -243,12 +257,13 @@ impl Catalog {
     }
 
     /// Runs `f` in one transaction, recorded as made by `command`. Where `f` fails nothing is left; where it
-    /// changes nothing, no transaction is recorded.
+    /// changes nothing, no transaction is recorded. What was spooled comes first, as changes of its own.
     pub fn change<T, E: From<CatalogError>>(
         &mut self,
         command: &str,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.fold()?;
         let (result, change) = self.begin(f)?;
         change.commit(command)?;
         Ok(result)
@@ -282,6 +297,7 @@ impl Catalog {
         &mut self,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<(T, Change<'_>), E> {
+        let lease = self.take_turn()?;
         let path = self.path.clone();
         let now = self.clock.micros();
         let (agent, prefix) = (self.agent.clone(), self.prefix.clone());
@@ -290,8 +306,31 @@ impl Catalog {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| sqlite(&path, e))?;
         let mut change = Change::begin(transaction, path, now, prefix, agent)?;
+        change.hold(lease);
         let result = f(&mut change)?;
         Ok((result, change))
+    }
+
+    /// Waits until no other process writes, and says so where that takes long.
+    fn take_turn(&mut self) -> Result<Option<WriterLease>, CatalogError> {
+        let expected = std::mem::take(&mut self.expected);
+        let fail = |e| sqlite(&self.path, e);
+        if self.connection.is_readonly(MAIN_DB).map_err(fail)? {
+            let reason = "it may only be read here".to_owned();
+            return Err(CatalogError::Unwritable { path: self.path.clone(), reason });
+        }
+        let Some(journal) = self.journal else { return Ok(None) };
+        let mode = resolve(journal, &self.path);
+        let take = || WriterLease::take(&self.path, self.patience, &|text| self.note(text));
+        let lease = if mode == JournalMode::Rollback { Some(take()?) } else { None };
+        enter(&self.connection, &self.path, mode, expected, self.patience)?;
+        self.connection.busy_timeout(SILENT.min(self.patience)).map_err(fail)?;
+        let probe = self.connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail);
+        if matches!(probe, Err(CatalogError::Busy(_))) {
+            self.note(&format!("waiting for another dbag that is writing to {}", self.path.display()));
+        }
+        self.connection.busy_timeout(self.patience).map_err(fail)?;
+        Ok(lease)
     }
 
     pub(super) fn aliases(&self) -> Result<Aliases, CatalogError> {
@@ -301,10 +340,4 @@ impl Catalog {
     pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
         sqlite(&self.path, error)
     }
-}
-
-fn connect(path: &Path) -> Result<Connection, CatalogError> {
-    fs_err::metadata(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(|e| sqlite(path, e))
 }

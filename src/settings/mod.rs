@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use quantity::{parse_duration, parse_size};
-pub use value::{LinkMode, Region};
+pub use value::{JournalMode, LinkMode, Region};
 
 use url::Url;
 
@@ -151,6 +151,8 @@ settings! {
         "no limit", "Most bytes a second to fetch, such as `\"10MB\"`";
     link: LinkMode = "link", "DBAG_LINK", All, |_| Some(LinkMode::Auto),
         "`\"auto\"`", "How files come from the cache: `auto`, `reflink`, `hard` or `copy`";
+    catalog_journal: JournalMode = "catalog-journal", "DBAG_CATALOG_JOURNAL", All, |_| Some(JournalMode::Auto),
+        "`\"auto\"`", "How catalogs are written: `auto` (as the file system is), `wal` or `rollback`";
     ca_cert: PathBuf = "ca-cert", "DBAG_CA_CERT", NotProject, |_| None,
         "none", "File of certificates (PEM) to trust besides the system's";
     keychain: PathBuf = "keychain", "DBAG_KEYCHAIN", NotProject, |_| None,

@@ -58,6 +58,18 @@ impl std::str::FromStr for LinkMode {
     }
 }
 
+/// How the catalog keeps what is under way, and who may write to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JournalMode {
+    /// As the file system is: a write-ahead log on this machine's own, a rollback journal on a network's.
+    #[default]
+    Auto,
+    /// A write-ahead log: readers never wait for a writer. All processes must be on one machine.
+    Wal,
+    /// A rollback journal, and one writer at a time by a lease: for file systems that machines share.
+    Rollback,
+}
+
 /// The region of an object store: letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region(String);
@@ -173,6 +185,18 @@ impl Parse for LinkMode {
     fn parse(given: &Given) -> Result<Self, String> {
         let wanted = "auto, reflink, hard or copy";
         given.text(wanted)?.parse().map_err(|_| given.unwanted(wanted))
+    }
+}
+
+impl Parse for JournalMode {
+    fn parse(given: &Given) -> Result<Self, String> {
+        let wanted = "auto, wal or rollback";
+        match given.text(wanted)? {
+            "auto" => Ok(Self::Auto),
+            "wal" => Ok(Self::Wal),
+            "rollback" => Ok(Self::Rollback),
+            _ => Err(given.unwanted(wanted)),
+        }
     }
 }
 

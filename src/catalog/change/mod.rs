@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Transaction;
 
 pub use rows::{RowWriter, SystemValues};
+pub(super) use tables::{Index, indexes};
 
 use super::execution::Agent;
+use super::lease::WriterLease;
 use super::sql::{Aliases, find_table, load_model, sqlite};
 use super::{CatalogError, read};
 use crate::model::{Model, Rid, RidPrefix, Snapshot, Table};
@@ -42,6 +44,10 @@ pub struct Change<'c> {
     unindexed: BTreeSet<String>,
     /// References are not checked: what comes from elsewhere may refer to what did not come along.
     dangling_allowed: bool,
+    /// When the rows were made, where that was before this change: what a job spooled.
+    pub(super) made: Option<String>,
+    /// Given up after the transaction has ended.
+    lease: Option<WriterLease>,
 }
 
 impl<'c> Change<'c> {
@@ -75,6 +81,8 @@ impl<'c> Change<'c> {
             touched: BTreeSet::new(),
             unindexed: BTreeSet::new(),
             dangling_allowed: false,
+            made: None,
+            lease: None,
             execution: None,
             undoes: None,
             transaction,
@@ -84,6 +92,11 @@ impl<'c> Change<'c> {
             prefix,
             agent,
         })
+    }
+
+    /// Keeps other writers waiting until the transaction has ended.
+    pub(super) fn hold(&mut self, lease: Option<WriterLease>) {
+        self.lease = lease;
     }
 
     pub(super) fn commit(mut self, command: &str) -> Result<(), CatalogError> {

@@ -112,7 +112,7 @@ impl Change<'_> {
         let user = self.agent.user.as_str();
         let columns: [Option<&str>; SYSTEM_COLUMNS.len()] = [
             Some(rid.as_str()),
-            Some(system.rct.as_deref().unwrap_or(now)),
+            Some(system.rct.as_deref().or(self.made.as_deref()).unwrap_or(now)),
             Some(system.rmt.as_deref().unwrap_or(now)),
             system.rcb.as_deref().or(Some(user)),
             system.rmb.as_deref().or(Some(user)),
@@ -141,7 +141,7 @@ impl Change<'_> {
         let fail = |e| sqlite(path, e);
         let mut statement = self.transaction.prepare_cached(&writer.insert).map_err(fail)?;
         let (now, user) = (&self.now, &self.agent.user);
-        for (at, text) in (2..OWN).zip([now, now, user, user]) {
+        for (at, text) in (2..OWN).zip([self.made.as_ref().unwrap_or(now), now, user, user]) {
             statement.raw_bind_parameter(at, text).map_err(fail)?;
         }
         let own = writer.table.own_columns().count();

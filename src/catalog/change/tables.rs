@@ -7,9 +7,9 @@ use rusqlite::OptionalExtension;
 use super::Change;
 use super::rows::no_such_column;
 use crate::catalog::CatalogError;
-use crate::catalog::sql::{is_name, quoted, sql_names};
+use crate::catalog::sql::{Aliases, is_name, quoted, sql_names};
 use crate::model::{
-    Column, DERIVA_ML, ForeignKey, Key, SYSTEM_COLUMNS, Storage, Table, deriva_ml_tables, seed_terms,
+    Column, DERIVA_ML, ForeignKey, SYSTEM_COLUMNS, Storage, Table, deriva_ml_tables, seed_terms,
 };
 use crate::tabular::Value;
 
@@ -276,12 +276,13 @@ impl Change<'_> {
             else {
                 continue;
             };
-            for (index, sql) in self.indexes(&table) {
-                let made = self.transaction.execute_batch(&sql.replacen("INDEX", "INDEX IF NOT EXISTS", 1));
+            for index in indexes(&table, &self.aliases) {
+                let made = self.transaction.execute_batch(&index.sql);
                 made.map_err(|e| match e.sqlite_error_code() {
-                    Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                        CatalogError::RepeatedKey { table: table.table_name.clone(), columns: index }
-                    }
+                    Some(rusqlite::ErrorCode::ConstraintViolation) => CatalogError::RepeatedKey {
+                        table: table.table_name.clone(),
+                        columns: index.columns.join(", "),
+                    },
                     _ => self.fail(e),
                 })?;
             }
@@ -301,53 +302,6 @@ impl Change<'_> {
         self.transaction.execute_batch(&drops).map_err(|e| self.fail(e))
     }
 
-    /// The columns of each index of a table, and the SQL that makes it.
-    fn indexes(&self, table: &Table) -> Vec<(String, String)> {
-        let (live, history) = sql_names(table);
-        let name = |what: &str| quoted(&format!("{} {what}", table.qualified_name()));
-        let physical =
-            |column: &str| table.column(column).map(|column| quoted(&self.aliases.physical(table, column)));
-        let mut indexes = vec![
-            (
-                String::new(),
-                format!("CREATE INDEX main.{} ON {live} (\"dbag:from\")", name("by transaction")),
-            ),
-            (String::new(), format!("CREATE INDEX main.{} ON {history} (\"RID\")", name("history by RID"))),
-            (
-                String::new(),
-                format!("CREATE INDEX main.{} ON {history} (\"dbag:to\")", name("history by end")),
-            ),
-        ];
-        let mut leading: HashSet<Vec<&str>> = HashSet::new();
-        for Key { unique_columns: columns, .. } in
-            table.keys.iter().filter(|key| key.unique_columns != ["RID"])
-        {
-            let listed: Option<Vec<String>> = columns.iter().map(|column| physical(column)).collect();
-            let Some(listed) = listed else { continue };
-            let all = columns.join(", ");
-            let sql = format!(
-                "CREATE UNIQUE INDEX main.{} ON {live} ({})",
-                name(&format!("key {all}")),
-                listed.join(", ")
-            );
-            indexes.push((all, sql));
-            leading.extend((1..=columns.len()).map(|n| columns[..n].iter().map(String::as_str).collect()));
-        }
-        for key in &table.foreign_keys {
-            let columns: Vec<&str> =
-                key.foreign_key_columns.iter().map(|column| column.column_name.as_str()).collect();
-            let is_system = columns.iter().all(|column| SYSTEM_COLUMNS.contains(column));
-            let listed: Option<Vec<String>> = columns.iter().map(|column| physical(column)).collect();
-            let (Some(listed), false) = (listed, is_system) else { continue };
-            if leading.insert(columns.clone()) {
-                let index = name(&format!("by {}", columns.join(", ")));
-                let sql = format!("CREATE INDEX main.{index} ON {live} ({})", listed.join(", "));
-                indexes.push((String::new(), sql));
-            }
-        }
-        indexes
-    }
-
     /// Refuses a new table that [`Change::put_table`] would: by its name, by its columns' names, which SQLite compares
     /// without case, and by their number.
     pub fn check_table(&self, table: &Table) -> Result<(), CatalogError> {
@@ -361,6 +315,54 @@ impl Change<'_> {
         }
         check_columns(table)
     }
+}
+
+/// An index of a table.
+pub(in crate::catalog) struct Index {
+    /// Its name in the file.
+    pub(in crate::catalog) name: String,
+    /// The columns of a key; empty where it is none.
+    pub(in crate::catalog) columns: Vec<String>,
+    /// What makes it, if it is not there.
+    pub(in crate::catalog) sql: String,
+}
+
+/// The indexes that a table has.
+pub(in crate::catalog) fn indexes(table: &Table, aliases: &Aliases) -> Vec<Index> {
+    let (live, history) = sql_names(table);
+    let index = |what: &str, kind: &str, on: &str, sql_columns: &str, columns: &[String]| {
+        let name = format!("{} {what}", table.qualified_name());
+        let sql = format!("CREATE {kind} IF NOT EXISTS main.{} ON {on} ({sql_columns})", quoted(&name));
+        Index { name, columns: columns.to_vec(), sql }
+    };
+    let listed = |columns: &[&str]| -> Option<String> {
+        let physical = |column: &&str| Some(quoted(&aliases.physical(table, table.column(column)?)));
+        Some(columns.iter().map(physical).collect::<Option<Vec<_>>>()?.join(", "))
+    };
+    let mut indexes = vec![
+        index("by transaction", "INDEX", &live, "\"dbag:from\"", &[]),
+        index("history by RID", "INDEX", &history, "\"RID\"", &[]),
+        index("history by end", "INDEX", &history, "\"dbag:to\"", &[]),
+    ];
+    let mut leading: HashSet<Vec<&str>> = HashSet::new();
+    for key in table.keys.iter().filter(|key| key.unique_columns != ["RID"]) {
+        let columns: Vec<&str> = key.unique_columns.iter().map(String::as_str).collect();
+        let Some(sql_columns) = listed(&columns) else { continue };
+        let what = format!("key {}", columns.join(", "));
+        indexes.push(index(&what, "UNIQUE INDEX", &live, &sql_columns, &key.unique_columns));
+        leading.extend((1..=columns.len()).map(|n| columns[..n].to_vec()));
+    }
+    for key in &table.foreign_keys {
+        let columns: Vec<&str> =
+            key.foreign_key_columns.iter().map(|column| column.column_name.as_str()).collect();
+        let is_system = columns.iter().all(|column| SYSTEM_COLUMNS.contains(column));
+        let (Some(sql_columns), false) = (listed(&columns), is_system) else { continue };
+        if leading.insert(columns.clone()) {
+            let what = format!("by {}", columns.join(", "));
+            indexes.push(index(&what, "INDEX", &live, &sql_columns, &[]));
+        }
+    }
+    indexes
 }
 
 fn check_columns(table: &Table) -> Result<(), CatalogError> {

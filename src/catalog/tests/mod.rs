@@ -2,3 +2,4 @@
 //! the model says that it was.
 
 mod life;
+mod writers;

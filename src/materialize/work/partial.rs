@@ -12,10 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::now_in;
-use super::folder::make_in;
-use super::owner::{LEASE, Life, Owner};
 use super::ranges::RangeSet;
+use crate::claim::{LEASE, Life, Owner, make_in, now_in};
 
 /// The record is written after so much time, or so many octets.
 const INTERVAL: Duration = Duration::from_millis(100);
