@@ -79,7 +79,7 @@ fn each_damage_is_found_and_told_where_it_is() {
         ("W311", "UPDATE \"domain:Scan\" SET Subject = '9-9999'".into(), "domain:Scan.Subject", "from 3"),
         ("E312", "DELETE FROM dbag_transaction WHERE number = 3".into(), "change 4", "comes after 2"),
         ("E313", "UPDATE dbag_transaction SET snapshot = 1 WHERE number = 4".into(), "change 4", "earlier snapshot"),
-        ("E314", "INSERT INTO dbag_version VALUES ('1-ABCD', 77)".into(), "version 1-ABCD", "change 77"),
+        ("E314", "INSERT INTO dbag_version VALUES ('1-ABCD', 77, 0)".into(), "version 1-ABCD", "change 77"),
         ("E314", "UPDATE dbag_transaction SET undoes = 4 WHERE number = 3".into(), "change 3", "takes back change 4"),
         ("E315", "UPDATE dbag_transaction SET execution = '9-9999' WHERE number = 3".into(), "change 3", "no execution"),
         ("E316", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = 99 WHERE name = 'Ann'".into(), "domain:Subject 7WXY-", "to change 99, of 5"),
