@@ -1,6 +1,7 @@
 //! Datasets: made, filled, typed, nested, released, split, and what has drifted since the last release.
 
 mod columns;
+mod command;
 mod drift;
 mod life;
 mod members;

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::selection::{member_rids, memberships};
 use super::super::{Catalog, CatalogError, Change};
+use super::command::missing_name;
 use super::members::element_table;
 use super::view::NOW;
 use super::{DatasetRef, View};
@@ -108,9 +109,10 @@ impl Catalog {
                 Some(name) => name.clone(),
                 None => format!("{}-split", source.name).parse()?,
             };
-            let about = options.description.clone();
-            let about =
-                about.unwrap_or_else(|| format!("{source}, split by its {}", drawing.element.table_name));
+            let about = options.description.clone().unwrap_or_else(|| {
+                let names: Vec<&str> = options.parts.iter().map(|part| part.name.as_str()).collect();
+                format!("The {} rows of {source} in parts: {}", drawing.element.table_name, names.join(", "))
+            });
             let made = change.make(
                 &parent,
                 &described(&about, &record),
@@ -159,61 +161,6 @@ impl Catalog {
         };
         if options.dry_run { self.rehearse(sample) } else { self.change(&command, sample) }
     }
-}
-
-impl SplitOptions {
-    /// The command that does this again.
-    fn command(&self, source: &DatasetRef) -> String {
-        let mut words = format!("dbag dataset split {source}");
-        for PartSpec { name, size } in &self.parts {
-            words.push_str(&format!(" --part {}", word(&format!("{name}={}", shown(*size)))));
-        }
-        words.push_str(&self.draw.flags());
-        words.extend(self.parent.iter().map(|name| format!(" --as {name}")));
-        words
-    }
-}
-
-impl SampleOptions {
-    fn command(&self, source: &DatasetRef) -> String {
-        let mut words = format!("dbag dataset subsample {source} {}{}", shown(self.size), self.draw.flags());
-        words.extend(self.name.iter().map(|name| format!(" --as {name}")));
-        words
-    }
-}
-
-impl Draw {
-    fn flags(&self) -> String {
-        let mut words = String::new();
-        for (flag, value) in [("table", &self.table), ("stratify", &self.stratify), ("group", &self.group)] {
-            words.extend(value.iter().map(|value| format!(" --{flag} {}", word(value))));
-        }
-        let method = if self.method == Method::DerivaMl { "deriva-ml" } else { "ranked" };
-        words + &format!(" --missing {} --seed {} --method {method}", missing(self.missing), self.seed)
-    }
-}
-
-fn missing(missing: Missing) -> &'static str {
-    match missing {
-        Missing::Error => "error",
-        Missing::Drop => "drop",
-        Missing::Include => "include",
-    }
-}
-
-/// A size as it is typed: `0.8` is a fraction, `80` a number.
-fn shown(size: Size) -> String {
-    match size {
-        Size::Count(count) => count.to_string(),
-        Size::Fraction(fraction) => format!("{fraction:?}"),
-        Size::Rest => "rest".into(),
-    }
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-.:=@/".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The type that says what a part is for.
@@ -315,7 +262,7 @@ impl Drawing {
             "parts": parts,
             "stratify": draw.stratify,
             "group": draw.group,
-            "missing": missing(draw.missing),
+            "missing": missing_name(draw.missing),
             "seed": draw.seed,
             "method": draw.method.label(),
         }})

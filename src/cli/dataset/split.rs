@@ -204,7 +204,8 @@ fn print(printer: Printer, verb: &str, split: &SplitReport, seed: u64, dry_run: 
         printer
             .line(format!("  {name:<24} {:>10}{asked}{groups}  {types}", count(part.members, "member")))?;
     }
-    if report.left_out > 0 {
+    // A sample leaves out what it doesn't take; that needs no saying.
+    if report.left_out > 0 && !split.parts.is_empty() {
         printer.line(format!("  in no part: {}", report.left_out))?;
     }
     if report.dropped > 0 {
