@@ -234,3 +234,28 @@ fn more_columns_than_a_table_holds_are_refused_at_once() {
     sandbox.write("wide.csv", format!("{}\n", header.join(",")));
     import(&sandbox, "wide.csv", "T", &[]).expect(1).says(&["2105 columns"]);
 }
+
+#[test]
+fn a_term_may_be_called_by_a_synonym() {
+    let sandbox = lab();
+    let clock = dbag::catalog::Clock::System;
+    let mut workspace = dbag::open::Workspace::open(&sandbox.path("lab"), clock).unwrap();
+    workspace
+        .catalog
+        .change::<_, dbag::catalog::CatalogError>("dbag vocab create Side", |change| {
+            let vocabulary = change.put_vocabulary("domain", "Side", "")?;
+            change.insert_term(&vocabulary, "left", "", &["L".into()])?;
+            change.insert_term(&vocabulary, "right", "", &[])
+        })
+        .unwrap();
+    drop(workspace);
+    sandbox.write("t.csv", "id,side\n1,L\n2,right\n3,\n");
+    import(&sandbox, "t.csv", "Eye", &["--key", "id", "--references", "side=Side"]).expect(0);
+    assert_eq!(import(&sandbox, "t.csv", "Eye", &["--json"]).expect(0).json()["unchanged"], 3);
+    assert_eq!(
+        rows(&sandbox, "Eye", "SELECT id, side FROM Eye ORDER BY id"),
+        json!([[1, "left"], [2, "right"], [3, null]])
+    );
+    sandbox.write("u.csv", "id,side\n4,up\n");
+    import(&sandbox, "u.csv", "Eye", &[]).expect(1).says(&["line 2", "\"up\"", "terms: left, right"]);
+}

@@ -35,16 +35,16 @@ fn a_full_disk_loses_nothing() {
         bash.args(["-c", &script]).env("DBAG", env!("CARGO_BIN_EXE_dbag")).current_dir(sandbox.path("lab"));
         sandbox.run(&mut bash)
     };
-    for arguments in ["import ../big.csv --table Big", "import ../files --table File"] {
+    for arguments in ["import ../big.csv --table Big", "import ../files --table Blob"] {
         let output = limited(arguments);
         assert_eq!(output.code, 3, "{arguments}: {output:?}");
         // The next one to open the catalog takes back what was half-written.
         sandbox.dbag_in("lab", &["dataset", "list"]).expect(0);
         assert!(tree(&sandbox.path("lab")) == before, "{arguments}");
     }
-    sandbox.dbag_in("lab", &["import", "../files", "--table", "File"]).expect(0);
+    sandbox.dbag_in("lab", &["import", "../files", "--table", "Blob"]).expect(0);
     sandbox.dbag_in("lab", &["import", "../big.csv", "--table", "Big"]).expect(0);
-    sandbox.dbag_in("lab", &["dataset", "add", "digits", "--table", "File"]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "add", "digits", "--table", "Blob"]).expect(0);
     sandbox.dbag_in("lab", &["release", "digits", "--minor", "-m", "more"]).expect(0);
     assert_eq!(limited("export digits@1.1.0").code, 3);
     assert!(

@@ -93,7 +93,7 @@ pub fn import_table(
         // Another process may have made the table while the file was being looked through.
         let plan = Plan::make(change, &schema, import, &source, &findings)?;
         let report = report.insert(ImportReport::new(&plan.table, plan.created, import.dry_run));
-        report.notes = [findings.notes.as_slice(), &plan.notes].concat();
+        report.notes.clone_from(&plan.notes);
         report.notes.extend_from_slice(source.notes());
         if plan.created {
             findings.tell(report, import);

@@ -17,13 +17,12 @@ pub(super) struct Findings {
     inferred: Option<Inferred>,
     keys: Vec<String>,
     references: Vec<ProposedReference>,
-    pub notes: Vec<String>,
 }
 
 impl Findings {
     /// Nothing, since the table is there already.
     pub fn none() -> Self {
-        Self { inferred: None, keys: Vec::new(), references: Vec::new(), notes: Vec::new() }
+        Self { inferred: None, keys: Vec::new(), references: Vec::new() }
     }
 
     /// Says in a report what could be asked for.
@@ -119,7 +118,7 @@ pub(super) fn look_through(
     })?;
     let candidates = inferred.candidate_keys().into_iter().map(|column| column.name.clone()).collect();
     let references = std::mem::take(&mut inferred.references);
-    Ok(Findings { inferred: Some(inferred), keys: candidates, references, notes: Vec::new() })
+    Ok(Findings { inferred: Some(inferred), keys: candidates, references })
 }
 
 /// A table, a column of it that is a key, and that column's values.

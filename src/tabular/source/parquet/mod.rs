@@ -14,7 +14,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use parquet::basic::Compression;
 use parquet::column::reader::ColumnReader;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::{ReaderIter, TreeBuilder};
 use parquet::schema::types::{SchemaDescriptor, Type};
@@ -85,8 +87,25 @@ impl ParquetSource {
             notes: Vec::new(),
             place: Place::default(),
         };
-        guarded(|| source.describe()).map_err(SourceError::NotParquet)??;
+        guarded(|| source.check_compression().and_then(|()| source.describe()))
+            .map_err(SourceError::NotParquet)??;
         Ok(source)
+    }
+
+    /// Refuses compressions that are not read before any row is.
+    fn check_compression(&self) -> Result<(), SourceError> {
+        for column in self.file.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
+            let compression = column.compression();
+            if !is_read(compression) {
+                let column = column.column_path().string();
+                // The level, in parentheses, is not stored and so not known.
+                let name = compression.to_string();
+                let name = name.split('(').next().unwrap_or(&name);
+                let message = format!("it is compressed with {name}, which is not read");
+                return Err(SourceError::ParquetColumn { column, message });
+            }
+        }
+        Ok(())
     }
 
     /// Learns the columns from the schema.
@@ -231,6 +250,12 @@ fn read_nested(rows: &mut ReaderIter, parts: &mut [Part]) -> Result<(), (usize, 
         cells.push(if there { Cell::Text(&out) } else { Cell::Null });
     }
     Ok(())
+}
+
+/// Whether the Parquet crate is built to unpack a compression.
+fn is_read(compression: Compression) -> bool {
+    use Compression::{GZIP, LZ4, LZ4_RAW, SNAPPY, UNCOMPRESSED};
+    matches!(compression, UNCOMPRESSED | SNAPPY | GZIP(_) | LZ4 | LZ4_RAW)
 }
 
 fn leaf_count(field: &Type) -> usize {

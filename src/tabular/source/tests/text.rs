@@ -72,14 +72,15 @@ fn a_wrong_line_is_named() {
     assert!(error("a.jsonl", b"{\"a\":1}\n{\"a\":}\n").starts_with("line 2: expected value, at byte 6"));
     assert!(error("a.jsonl", b"{\"a\":1} {}\n").starts_with("line 1: trailing characters"));
     assert_eq!(error("a.jsonl", b"{\"a\":\"\xFF\"}\n"), "line 1: the text is not UTF-8");
-    assert_eq!(error("a.jsonl", b"{\"a\":1,\"a\":2}\n"), "line 1: the object has the member \"a\" twice");
+    assert_eq!(
+        error("a.jsonl", b"{\"a\":1,\"a\":2}\n"),
+        "line 1: the object has the member \"a\" twice, at byte 13"
+    );
     assert!(error("a.jsonl", b"{\"a\":\"\\ud800\"}\n").starts_with("line 1: "));
     assert_eq!(error("a.jsonl", b"\n{}\n"), "it has no lines with a JSON object that has members");
     let many: String = (0..1601).map(|n| format!("{{\"{n}\":1}}\n")).collect();
-    assert_eq!(
-        error("a.jsonl", many.as_bytes()),
-        "line 1601: the objects have more than 1600 different members"
-    );
+    let error_of_many = error("a.jsonl", many.as_bytes());
+    assert!(error_of_many.starts_with("line 1601: the objects have more than 1600 different members"));
     assert_eq!(error("a.tsv", b"a\tb\n1\n"), "line 2: 1 fields where the header has 2");
 }
 
