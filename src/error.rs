@@ -172,6 +172,12 @@ fn catalog(error: &CatalogError) -> ErrorKind {
         | CatalogError::Dangling { .. }
         | CatalogError::StillReferred { .. }
         | CatalogError::RidTaken(_)
+        | CatalogError::BadValue { .. }
+        | CatalogError::NoRowFor { .. }
+        | CatalogError::TermDiffers { .. }
+        | CatalogError::NoTargetRow { .. }
+        | CatalogError::SeveralTargetRows { .. }
+        | CatalogError::RepeatedFeatureValue { .. }
         | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Busy(_)
         | CatalogError::DiskFull(_)
@@ -205,6 +211,11 @@ fn csv(error: &CsvError) -> ErrorKind {
 fn ingest(error: &IngestError) -> ErrorKind {
     match error {
         IngestError::Csv { source, .. } => csv(source),
+        // What is wrong use on a command line is wrong data in a file.
+        IngestError::AtLine { source, .. } => match catalog(source) {
+            ErrorKind::Usage => ErrorKind::Data,
+            kind => kind,
+        },
         IngestError::NoSuchColumn { .. }
         | IngestError::OtherType { .. }
         | IngestError::OtherKey { .. }

@@ -4,12 +4,16 @@
 //! stays as it was. Importing the same thing again changes nothing.
 
 mod assets;
+mod features;
 mod table;
+mod terms;
 
 use std::path::PathBuf;
 
 pub use assets::{AssetImport, import_folder};
+pub use features::{FeatureImport, FeatureReport, import_feature};
 pub use table::{TableImport, import_csv};
+pub use terms::{TermImport, TermReport, import_terms};
 
 use crate::catalog::CatalogError;
 use crate::model::{Table, deriva_ml_tables};
@@ -70,6 +74,8 @@ pub enum IngestError {
     Csv { path: PathBuf, source: CsvError },
     #[error("{path}, line {line}, column {column:?}: {source}")]
     BadValue { path: PathBuf, line: u64, column: String, source: ValueError },
+    #[error("{path}, line {line}: {source}")]
+    AtLine { path: PathBuf, line: u64, source: CatalogError },
     #[error("{path}, line {line}: the key column {column:?} is empty")]
     EmptyKey { path: PathBuf, line: u64, column: String },
     #[error("{path}, line {line}: the same key is on line {first}")]

@@ -13,6 +13,7 @@
 mod cache;
 mod conformance;
 mod containers;
+mod curation;
 mod demo;
 mod docs;
 mod export;
