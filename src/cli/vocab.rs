@@ -110,8 +110,8 @@ struct Remove {
 
 /// Add the terms in a CSV file, making the vocabulary if it is new
 ///
-/// The file has a column Name, and perhaps Description and Synonyms: an array ({a,b} or ["a", "b"]), or names separated
-/// by |. All of it is added or nothing; adding the same again changes nothing.
+/// The file has a column Name, and perhaps Description and Synonyms: an array in PostgreSQL's form, such as {a,b}, or in
+/// JSON's, or names separated by |. All of it is added or nothing; adding the same again changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  dbag vocab from-csv Diagnosis diagnoses.csv")]
 struct FromCsv {

@@ -75,7 +75,8 @@ fn read(
     let mut added = 0;
     while reader.next_record().map_err(csv)? {
         let line = reader.line();
-        let at_line = |source: CatalogError| IngestError::AtLine { path: path.clone(), line, source };
+        let at_line =
+            |source: CatalogError| IngestError::AtLine { path: path.clone(), line, source: Box::new(source) };
         let (at, column) = layout.target;
         let Some(key) = reader.field(at) else {
             let column = reader.header()[at].clone();

@@ -75,7 +75,7 @@ pub enum IngestError {
     #[error("{path}, line {line}, column {column:?}: {source}")]
     BadValue { path: PathBuf, line: u64, column: String, source: ValueError },
     #[error("{path}, line {line}: {source}")]
-    AtLine { path: PathBuf, line: u64, source: CatalogError },
+    AtLine { path: PathBuf, line: u64, source: Box<CatalogError> },
     #[error("{path}, line {line}: the key column {column:?} is empty")]
     EmptyKey { path: PathBuf, line: u64, column: String },
     #[error("{path}, line {line}: the same key is on line {first}")]

@@ -76,7 +76,9 @@ fn read(change: &mut Change<'_>, schema: &str, import: &TermImport<'_>) -> Resul
         let description = description.map(|_| field(description).unwrap_or_default());
         let synonyms = synonyms.map(|_| list(field(synonyms).unwrap_or_default()));
         let outcome = writer.put(change, term, description, synonyms.as_deref(), import.update);
-        match outcome.map_err(|source| IngestError::AtLine { path: path.clone(), line, source })? {
+        let outcome =
+            outcome.map_err(|e| IngestError::AtLine { path: path.clone(), line, source: Box::new(e) });
+        match outcome? {
             TermOutcome::Added => report.added += 1,
             TermOutcome::Updated => report.updated += 1,
             TermOutcome::Unchanged => report.unchanged += 1,

@@ -10,7 +10,6 @@ pub use select::{FeatureRecord, Selector};
 pub use values::{FeatureWriter, ValuesOf};
 
 use super::sql::{find_table, quoted};
-use super::tables::check_free_name;
 use super::{Catalog, CatalogError, Change, Moment};
 use crate::model::{
     Column, DERIVA_ML, Feature, FeatureColumns, Link, Model, SYSTEM_COLUMNS, Table, feature_table,
@@ -175,7 +174,6 @@ impl Change<'_> {
             let (target, name) = (target.table_name, new.name.to_owned());
             return Err(CatalogError::FeatureExists { target, name });
         }
-        check_free_name(new.name)?;
         let terms: Vec<Table> =
             new.terms.iter().map(|name| self.vocabulary(name)).collect::<Result<_, _>>()?;
         let assets: Vec<Table> = new.assets.iter().map(|name| self.assets(name)).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::check_free_name;
 use crate::catalog::cells::{Cells, own_column};
 use crate::catalog::{CatalogError, Change};
-use crate::model::{Column, Table};
+use crate::model::{Column, Table, TableKind};
 
 /// A table that is to be made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,10 +99,20 @@ impl Change<'_> {
         Ok(table)
     }
 
-    /// Drops a column of a table that is the lab's own.
+    /// Drops a column of a table that is the lab's own, unless it is one of those that make the table what it is: a
+    /// vocabulary, a feature.
     pub fn narrow_table(&mut self, table: &str, column: &str) -> Result<Table, CatalogError> {
         let table = self.lab_table(table)?;
-        self.drop_column(&table, column)
+        let kind = self.model().kind(&table);
+        let narrower = self.drop_column(&table, column)?;
+        if kind != TableKind::Plain && self.model().kind(&narrower) != kind {
+            return Err(CatalogError::ColumnNeeded {
+                table: table.table_name,
+                column: column.to_owned(),
+                reason: format!("without it the table is no {} any more", kind.as_str()),
+            });
+        }
+        Ok(narrower)
     }
 
     /// Says what a table is for, or one of its columns; an empty text takes that away. Returns what was said before.

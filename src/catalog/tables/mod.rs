@@ -81,25 +81,25 @@ impl Change<'_> {
     /// A table that may be changed by hand.
     fn lab_table(&self, name: &str) -> Result<Table, CatalogError> {
         let table = self.table(name)?;
-        self.check_lab_table(&table)?;
+        check_lab_table(&table)?;
         Ok(table)
     }
 
-    fn check_lab_table(&self, table: &Table) -> Result<(), CatalogError> {
-        if table.schema_name == DERIVA_ML {
-            return Err(kept(table, "it is of the deriva-ml schema, whose rows dbag writes itself"));
-        }
-        Ok(())
-    }
-
-    /// The same, if its rows may be.
+    /// Refuses to change the rows of a table that only other commands change.
     fn check_lab_rows(&self, table: &Table) -> Result<(), CatalogError> {
-        self.check_lab_table(table)?;
+        check_lab_table(table)?;
         if self.model().membership(table).is_some() {
             return Err(kept(table, "it holds the members of datasets; `dbag dataset add` changes them"));
         }
         Ok(())
     }
+}
+
+fn check_lab_table(table: &Table) -> Result<(), CatalogError> {
+    if table.schema_name == DERIVA_ML {
+        return Err(kept(table, "it is of the deriva-ml schema, whose rows dbag writes itself"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

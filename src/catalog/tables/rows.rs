@@ -6,7 +6,7 @@ use super::kept;
 use crate::catalog::cells::Cells;
 use crate::catalog::sql::sql_names;
 use crate::catalog::{CatalogError, Change};
-use crate::model::Table;
+use crate::model::{Column, Table};
 use crate::tabular::Value;
 
 /// A row that was made or changed.
@@ -42,6 +42,16 @@ pub struct DeletedRows {
     pub with: BTreeMap<String, u64>,
 }
 
+/// Whether a vocabulary's terms are found by a column.
+fn names_terms(column: &Column) -> bool {
+    ["ID", "URI", "Name", "Synonyms"].contains(&column.name.as_str())
+}
+
+/// Whether a column of an asset table follows from a file's bytes, or from where they are.
+fn is_of_file(column: &Column) -> bool {
+    ["URL", "Length", "MD5", "SHA256", "Path"].contains(&column.name.as_str())
+}
+
 impl Change<'_> {
     /// Gives columns of a row new values, `COLUMN=VALUE` each; those of `nulls` become NULL. A row is found by its RID, in
     /// `table` where that is said.
@@ -58,9 +68,17 @@ impl Change<'_> {
         };
         self.check_lab_rows(&table)?;
         let given = Cells::default().assignments(self, &table, assignments, nulls)?;
-        let names = ["ID", "URI", "Name", "Synonyms"];
-        if table.is_vocabulary() && given.iter().any(|(column, _)| names.contains(&column.name.as_str())) {
-            return Err(kept(&table, "terms are found by these columns; `dbag vocab set` changes them"));
+        if let Some((column, _)) =
+            given.iter().find(|(column, _)| table.is_vocabulary() && names_terms(column))
+        {
+            let reason = format!("terms are found by their {}; `dbag vocab set` changes it", column.name);
+            return Err(kept(&table, &reason));
+        }
+        if let Some((column, _)) =
+            given.iter().find(|(column, _)| table.asset_form().is_some() && is_of_file(column))
+        {
+            let reason = format!("{} says what the file is; `dbag import --update` changes it", column.name);
+            return Err(kept(&table, &reason));
         }
         let mut values = self.own_values(&table, rid)?;
         let mut columns = Vec::new();
@@ -83,6 +101,9 @@ impl Change<'_> {
         self.check_lab_rows(&table)?;
         if table.is_vocabulary() {
             return Err(kept(&table, "it holds terms; `dbag vocab add` makes one"));
+        }
+        if table.asset_form().is_some() {
+            return Err(kept(&table, "it holds files; `dbag import` brings one with its bytes"));
         }
         let mut cells = Cells::default();
         let mut values: Vec<(&str, Value)> = cells

@@ -162,10 +162,12 @@ fn what_dbag_keeps_itself_is_not_changed_by_hand() {
         refused(&|change| change.narrow_table("Dataset", "Version").map(drop)),
         refused(&|change| change.insert_row("Dataset_Subject", &[]).map(drop)),
         refused(&|change| change.insert_row("Side", &texts(&["Name=x"])).map(drop)),
-        refused(&|change| change.delete_rows("Side", &[left.clone()], None).map(drop)),
+        refused(&|change| change.delete_rows("Side", std::slice::from_ref(&left), None).map(drop)),
         refused(&|change| change.set_row(None, &left, &texts(&["Name=x"]), &[]).map(drop)),
     ];
     assert!(kept.iter().all(|error| error.contains("can't be changed so")), "{kept:#?}");
+    let term = refused(&|change| change.narrow_table("Side", "Synonyms").map(drop));
+    assert!(term.contains("is no vocabulary any more"), "{term}");
     let needed = refused(&|change| change.drop_lab_table("Side").map(drop));
     assert!(needed.contains("Subject refers to it"), "{needed}");
 }
@@ -176,7 +178,7 @@ fn values_of_features_go_with_a_row_and_other_references_hold_it() {
     let second = lab.change(|change| change.insert_row("Subject", &texts(&["code=P2"]))).unwrap().rid;
     let sides = texts(&["Side"]);
     lab.change(|change| {
-        let references: [NewReference; 1] = ["Subject=Subject".parse()?];
+        let references = ["Subject=Subject".parse::<NewReference>()?];
         let visit = NewTable { name: "Visit", references: &references, ..NewTable::default() };
         change.create_table("domain", &visit)?;
         change.insert_row("Visit", &[format!("Subject={second}")])?;
@@ -282,4 +284,52 @@ fn terms_are_put_once_and_changed_only_if_asked() {
     let names: Vec<&str> = terms.iter().map(|term| term.name.as_str()).collect();
     assert_eq!(names, ["Both", "Left", "Right"]);
     assert_eq!(terms[1].synonyms, os);
+}
+
+#[test]
+fn files_come_with_their_bytes_and_not_by_hand() {
+    let mut lab = Lab::new();
+    let rid = lab
+        .change(|change| {
+            for table in crate::model::asset_table("domain", "Scan", &[]) {
+                change.put_table(table)?;
+            }
+            let writer = change.writer(&change.table("Scan")?)?;
+            let text = |text: &str| Value::Text(text.into());
+            let values =
+                writer.row(&[("URL", text("/a")), ("Length", Value::Integer(1)), ("MD5", text("0"))]);
+            change.insert(&writer, &values)
+        })
+        .unwrap();
+    let set = |text: &'static str| {
+        let rid = rid.to_string();
+        move |change: &mut Change<'_>| change.set_row(None, &rid, &texts(&[text]), &[])
+    };
+    lab.change(set("Description=a scan")).unwrap();
+    let kept = lab.change(set("MD5=1")).unwrap_err().to_string();
+    assert!(kept.contains("MD5 says what the file is"), "{kept}");
+    let kept = lab.change(|change| change.insert_row("Scan", &texts(&["URL=/b"]))).unwrap_err();
+    assert!(matches!(kept, CatalogError::TableKept { .. }), "{kept}");
+}
+
+#[test]
+fn a_rid_of_two_tables_needs_the_tables_name() {
+    let (mut lab, rid) = Lab::with_subject();
+    let age: Column = "age int4".parse().unwrap();
+    lab.change(|change| {
+        let new = NewTable { name: "Other", columns: std::slice::from_ref(&age), ..NewTable::default() };
+        let table = change.create_table("domain", &new)?;
+        let system =
+            crate::catalog::SystemValues { rid: crate::model::Rid::parse(&rid), ..Default::default() };
+        let writer = change.writer(&table)?;
+        change.insert_as(&writer, &system, &[Value::Null])
+    })
+    .unwrap();
+    let set = |table: Option<&'static str>| {
+        let rid = rid.clone();
+        move |change: &mut Change<'_>| change.set_row(table, &rid, &texts(&["age=1"]), &[])
+    };
+    let error = lab.change(set(None)).unwrap_err().to_string();
+    assert!(error.contains("Other and Subject; say which table"), "{error}");
+    assert_eq!(lab.change(set(Some("Other"))).unwrap().table, "Other");
 }

@@ -20,7 +20,7 @@ enum TableCommand {
     List(show::List),
     Show(show::Show),
     Create(change::Create),
-    AddColumn(change::AddColumn),
+    AddColumn(Box<change::AddColumn>),
     DropColumn(change::DropColumn),
     Drop(change::Drop),
     Comment(change::Comment),
