@@ -216,6 +216,12 @@ fn catalog(error: &CatalogError) -> ErrorKind {
         | CatalogError::Dangling { .. }
         | CatalogError::StillReferred { .. }
         | CatalogError::RidTaken(_)
+        | CatalogError::BadValue { .. }
+        | CatalogError::NoRowFor { .. }
+        | CatalogError::TermDiffers { .. }
+        | CatalogError::NoTargetRow { .. }
+        | CatalogError::SeveralTargetRows { .. }
+        | CatalogError::RepeatedFeatureValue { .. }
         | CatalogError::TooManyColumns { .. } => ErrorKind::Data,
         CatalogError::Busy(_)
         | CatalogError::Leased { .. }
@@ -268,6 +274,11 @@ fn source(error: &SourceError) -> ErrorKind {
 fn ingest(error: &IngestError) -> ErrorKind {
     match error {
         IngestError::Source { source: error, .. } => source(error),
+        // What is wrong use on a command line is wrong data in a file.
+        IngestError::AtLine { source, .. } => match catalog(source) {
+            ErrorKind::Usage => ErrorKind::Data,
+            kind => kind,
+        },
         IngestError::Side { source: side, .. } => match side {
             SideError::NoSuchColumn { .. } | SideError::NoKeyColumn { .. } => ErrorKind::Usage,
             SideError::Source(error) => source(error),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::partition::PartitionError;
+use crate::tabular::ValueError;
 use crate::version::{DatasetName, DatasetVersion, VersionError};
 
 /// Why the catalog refused or failed.
@@ -63,6 +64,64 @@ pub enum CatalogError {
     UnknownTerm { vocabulary: String, term: String, terms: Vec<String> },
     #[error("{vocabulary} has a term called {called:?} already: {term}")]
     TermTaken { vocabulary: String, called: String, term: String },
+    #[error("{0:?} can't name a term: it is empty, has white space at an end, or a control character within")]
+    BadTermName(String),
+    #[error(
+        "{vocabulary} has the term {term} with another description or other synonyms; --update replaces them"
+    )]
+    TermDiffers { vocabulary: String, term: String },
+    #[error("{term} of {vocabulary} stays: dbag and deriva-ml write it by this name")]
+    TermKept { vocabulary: String, term: String },
+    #[error("{term} of {vocabulary} has no synonym {synonym:?}")]
+    NoSuchSynonym { vocabulary: String, term: String, synonym: String },
+    #[error("{0} is a name that dbag keeps for its own tables; choose another")]
+    NameKept(String),
+    #[error("{table} can't be changed so: {reason}")]
+    TableKept { table: String, reason: String },
+    #[error("{column} of {table}: {source}")]
+    BadValue { table: String, column: String, source: ValueError },
+    #[error("{value:?} can't be the {column} of {table}: {other} has no such row")]
+    NoRowFor { table: String, column: String, value: String, other: String },
+    #[error("{0:?} says no value: write COLUMN=VALUE")]
+    NotAnAssignment(String),
+    #[error("{0:?} is no reference: write COLUMN=TABLE, or COLUMN=TABLE.KEY")]
+    NotAReference(String),
+    #[error("{0} is given twice")]
+    GivenTwice(String),
+    #[error("no row has the RID {0:?}")]
+    NoSuchRid(String),
+    #[error("{table} has no row with the RID {rid:?}")]
+    NoRowOf { table: String, rid: String },
+    #[error("{rid} is the RID of rows of {}; say which table with --table", tables.join(" and "))]
+    AmbiguousRid { rid: String, tables: Vec<String> },
+    #[error("{0} can't have features: they are of tables of the lab's own that hold no terms")]
+    NoTarget(String),
+    #[error("{0} holds no files: it lacks the columns URL, Filename, Length and MD5")]
+    NotAnAssetTable(String),
+    #[error("{target} has a feature {name} already")]
+    FeatureExists { target: String, name: String },
+    #[error("the feature {name} of {target} would say nothing: give it a term, an asset or a value")]
+    EmptyFeature { target: String, name: String },
+    #[error("{table} has no feature {feature:?}; {}", known(.features, "features"))]
+    NoSuchFeature { table: String, feature: String, features: Vec<String> },
+    #[error("the feature {feature} has no value {column:?}; its values are {}", columns.join(", "))]
+    NoSuchFeatureColumn { feature: String, column: String, columns: Vec<String> },
+    #[error("{target} has no row whose {column} is {value:?}")]
+    NoTargetRow { target: String, column: String, value: String },
+    #[error("{target} has several rows whose {column} is {value:?}")]
+    SeveralTargetRows { target: String, column: String, value: String },
+    #[error(
+        "the value of {feature} for {target} is given on line {first} already, and one execution says one thing"
+    )]
+    RepeatedFeatureValue { feature: String, target: String, first: u64 },
+    #[error(
+        "{0:?} selects nothing: write newest, first, majority[:COLUMN], execution:RID, workflow:RID, or workflow: and its type or name"
+    )]
+    NotASelector(String),
+    #[error("a majority of {feature} needs a column to count, as in majority:COLUMN; its values are {}", columns.join(", "))]
+    MajorityOfWhat { feature: String, columns: Vec<String> },
+    #[error("{0:?} is no workflow: neither its RID, nor a type, nor a name")]
+    NoSuchWorkflow(String),
     #[error("{0:?} is neither a snapshot id, nor a date or time, nor a version such as digits@1.0.0")]
     NotAMoment(String),
     #[error("the catalog has nothing from before {0}")]
@@ -103,8 +162,6 @@ pub enum CatalogError {
     NoSuchPath { table: String, column: String, columns: Vec<String> },
     #[error("{column:?} is ambiguous: it leads from {table} by {}", ways.join(" and by "))]
     AmbiguousPath { table: String, column: String, ways: Vec<String> },
-    #[error("{table} has no feature {feature:?}; {}", known(.features, "features"))]
-    NoSuchFeature { table: String, feature: String, features: Vec<String> },
     #[error("dataset {name} has no version {version}; {}", known(.versions, "versions"))]
     NoSuchVersion { name: DatasetName, version: DatasetVersion, versions: Vec<String> },
     #[error("nothing in dataset {name} has changed since {version}")]

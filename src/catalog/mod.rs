@@ -4,11 +4,13 @@
 //! moves to history, so that the catalog can be read as it was at any transaction. Never speaks to a network and
 //! never touches the bytes of assets. The layout is specified in `docs/format.md`.
 
+mod cells;
 mod change;
 mod check;
 mod dataset;
 mod error;
 mod execution;
+mod feature;
 mod files;
 mod journal;
 mod layout;
@@ -20,6 +22,8 @@ mod selection;
 mod spool;
 mod sql;
 mod store;
+mod tables;
+mod terms;
 mod undo;
 mod upgrade;
 mod vocabulary;
@@ -28,6 +32,7 @@ mod vocabulary;
 mod tests;
 
 pub use crate::settings::JournalMode;
+pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
 pub use check::{CheckReport, Fault, NamedAsset, PlacedFile, Severity};
 pub use dataset::{
@@ -36,6 +41,10 @@ pub use dataset::{
 };
 pub use error::CatalogError;
 pub use execution::{Agent, Program};
+pub use feature::{
+    FeatureColumn, FeatureInfo, FeatureRecord, FeatureSummary, FeatureValueKind, FeatureWriter, NewFeature,
+    Selector, ValuesOf,
+};
 pub use files::{FileReference, modified};
 pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};
@@ -44,6 +53,8 @@ pub use selection::{TableSelection, VersionSelection};
 pub use spool::{FoldReport, Spooled, SpooledRow};
 pub(crate) use sql::{quoted, sentence};
 pub use store::{Catalog, Clock, CreateOptions};
+pub use tables::{CellChange, DeletedRows, NewReference, NewTable, RowChange, TableDetails, TableSummary};
+pub use terms::{TermChange, TermOutcome, TermWriter};
 pub use undo::Undone;
 pub use upgrade::Upgrade;
 pub use vocabulary::Term;

@@ -4,6 +4,8 @@ use rusqlite::OptionalExtension;
 
 use super::read::for_each_row;
 use super::sql::quoted;
+use super::tables::check_free_name;
+use super::terms::{check_not_kept, check_term_names};
 use super::{Catalog, CatalogError, Change};
 use crate::model::{Rid, Storage, Table, vocabulary};
 use crate::tabular::{Value, format_array, parse_array};
@@ -24,6 +26,7 @@ pub struct Term {
 impl Change<'_> {
     /// Makes a vocabulary in a schema.
     pub fn put_vocabulary(&mut self, schema: &str, name: &str, comment: &str) -> Result<Table, CatalogError> {
+        check_free_name(name)?;
         let table = vocabulary(schema, name, comment);
         self.put_table(table.clone())?;
         Ok(table)
@@ -95,6 +98,18 @@ impl Change<'_> {
                 });
             }
         }
+        self.write_term(vocabulary, name, description, synonyms)
+    }
+
+    /// The same, where it is known that nothing is called so.
+    pub(super) fn write_term(
+        &mut self,
+        vocabulary: &Table,
+        name: &str,
+        description: &str,
+        synonyms: &[String],
+    ) -> Result<Rid, CatalogError> {
+        check_term_names(name, synonyms)?;
         let rid = self.new_rid();
         let text = |text: &str| Value::Text(text.to_owned());
         // The templates of the columns' defaults, which a server would fill.
@@ -115,36 +130,10 @@ impl Change<'_> {
         self.insert_as(&writer, &system, &values)
     }
 
-    /// Gives a term another description or other synonyms.
-    pub fn set_term(
-        &mut self,
-        vocabulary: &Table,
-        name: &str,
-        description: Option<&str>,
-        synonyms: Option<&[String]>,
-    ) -> Result<(), CatalogError> {
+    /// Deletes a term that no row refers to. Returns its name: it may be called by a synonym.
+    pub fn delete_term(&mut self, vocabulary: &Table, name: &str) -> Result<String, CatalogError> {
         let name = self.known_term(vocabulary, name)?;
-        let term = self.terms(vocabulary)?.into_iter().find(|term| term.name == name);
-        let Some(term) = term else { return Err(CatalogError::NoSuchRow(name)) };
-        for synonym in synonyms.unwrap_or_default() {
-            if let Some(other) = self.term(vocabulary, synonym)?.filter(|other| *other != name) {
-                return Err(CatalogError::TermTaken {
-                    vocabulary: vocabulary.table_name.clone(),
-                    called: synonym.clone(),
-                    term: other,
-                });
-            }
-        }
-        let mut columns = Vec::new();
-        columns.extend(description.map(|description| ("Description", Value::Text(description.to_owned()))));
-        columns.extend(synonyms.map(|synonyms| ("Synonyms", synonyms_value(synonyms))));
-        let writer = self.writer(vocabulary)?;
-        self.set(&writer, &term.rid, &columns)
-    }
-
-    /// Deletes a term that no row refers to.
-    pub fn delete_term(&mut self, vocabulary: &Table, name: &str) -> Result<(), CatalogError> {
-        let name = self.known_term(vocabulary, name)?;
+        check_not_kept(vocabulary, &name)?;
         let term = self.terms(vocabulary)?.into_iter().find(|term| term.name == name);
         // Rows that use it would go with it, where the reference says CASCADE: labels are not lost by the way.
         let Some(term) = term else { return Err(CatalogError::NoSuchRow(name)) };
@@ -156,7 +145,8 @@ impl Change<'_> {
                 by: rid,
             });
         }
-        self.delete(vocabulary, &term.rid)
+        self.delete(vocabulary, &term.rid)?;
+        Ok(name)
     }
 }
 
@@ -178,7 +168,7 @@ impl Catalog {
     }
 }
 
-fn synonyms_value(synonyms: &[String]) -> Value {
+pub(super) fn synonyms_value(synonyms: &[String]) -> Value {
     let elements: Vec<Option<&str>> = synonyms.iter().map(|synonym| Some(synonym.as_str())).collect();
     if elements.is_empty() { Value::Null } else { Value::Text(format_array(&elements)) }
 }

@@ -7,6 +7,7 @@ mod cache;
 mod dataset;
 mod demo;
 mod export;
+mod feature;
 mod fetching;
 mod import;
 mod import_bag;
@@ -22,8 +23,10 @@ mod publish;
 mod query;
 mod release;
 mod size;
+mod table;
 mod undo;
 mod verify;
+mod vocab;
 
 use std::ffi::OsString;
 use std::io;
@@ -60,6 +63,9 @@ struct Arguments {
 enum Command {
     Init(init::Init),
     Import(import::Import),
+    Table(Box<table::Table>),
+    Vocab(Box<vocab::Vocab>),
+    Feature(Box<feature::Feature>),
     Dataset(Box<dataset::Dataset>),
     Release(release::Release),
     Export(export::Export),
@@ -81,6 +87,8 @@ struct Context {
     printer: Printer,
     progress: Mode,
     workspace: Option<PathBuf>,
+    /// The command as it was typed, for the record of what it changes.
+    command: String,
 }
 
 /// What a command ends with where nothing failed: 0, or a code that says how its subject is.
@@ -134,7 +142,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let printer = Printer::new(arguments.json);
-    let context = Context { printer, progress: arguments.progress, workspace: arguments.workspace };
+    let (progress, workspace) = (arguments.progress, arguments.workspace);
+    let context = Context { printer, progress, workspace, command: typed(&words) };
     match std::panic::catch_unwind(|| dispatch(&arguments.command, &context)) {
         Ok(Ok(code)) => code,
         Ok(Err(Error::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -146,10 +155,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// The command line without the flags that say how it prints and where it works.
+fn typed(words: &[OsString]) -> String {
+    let mut text = String::from("dbag");
+    let mut rest = words.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = rest.next() {
+        match word.as_ref() {
+            "--json" => {}
+            "--workspace" | "--progress" => drop(rest.next()),
+            flag if flag.starts_with("--workspace=") || flag.starts_with("--progress=") => {}
+            word => {
+                let plain = |c: char| c.is_alphanumeric() || "-_./:=@+,%".contains(c);
+                let quote = word.is_empty() || !word.chars().all(plain);
+                let word = if quote { format!("'{}'", word.replace('\'', "'\\''")) } else { word.to_owned() };
+                text.push(' ');
+                text.push_str(&word);
+            }
+        }
+    }
+    text
+}
+
 fn dispatch(command: &Command, context: &Context) -> Outcome {
     match command {
         Command::Init(command) => command.run(context),
         Command::Import(command) => command.run(context),
+        Command::Table(command) => command.run(context),
+        Command::Vocab(command) => command.run(context),
+        Command::Feature(command) => command.run(context),
         Command::Dataset(command) => command.run(context),
         Command::Release(command) => command.run(context),
         Command::Export(command) => command.run(context),

@@ -68,3 +68,25 @@ fn printable(text: &str) -> String {
 pub(super) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
+
+/// Rows that were deleted, or would be, and what goes with them.
+pub(super) fn deleted(
+    printer: Printer,
+    gone: &crate::catalog::DeletedRows,
+    what: &str,
+    dry_run: bool,
+) -> super::Outcome {
+    let with: Vec<String> =
+        gone.with.iter().map(|(table, rows)| format!("{} of {table}", count(*rows, "row"))).collect();
+    let with = if with.is_empty() { String::new() } else { format!(", and with them {}", with.join(", ")) };
+    let end = if dry_run { "; nothing was deleted (--dry-run)" } else { "" };
+    let verb = if dry_run { "would delete" } else { "deleted" };
+    printer.line(format!("{}: {verb} {what}{with}{end}", gone.table))?;
+    printer.document(&serde_json::json!({
+        "table": gone.table,
+        "deleted": gone.rids,
+        "with": gone.with,
+        "dry_run": dry_run,
+    }))?;
+    Ok(0)
+}

@@ -18,6 +18,12 @@ pub enum IngestError {
     Side { path: PathBuf, source: SideError },
     #[error("{}", told(.path, *.count, .rows))]
     BadRows { path: PathBuf, count: u64, rows: Vec<BadRow> },
+    #[error("{path}, line {line}: {source}")]
+    AtLine { path: PathBuf, line: u64, source: Box<CatalogError> },
+    #[error("{path}, line {line}: the key column {column:?} is empty")]
+    EmptyKey { path: PathBuf, line: u64, column: String },
+    #[error("{path}, line {line}: the same key is on line {first}")]
+    RepeatedKey { path: PathBuf, line: u64, first: u64 },
     #[error("{path}: the column {column:?} can't be taken: {reason}; rename it")]
     ColumnName { path: PathBuf, column: String, reason: String },
     #[error(

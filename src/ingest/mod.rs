@@ -8,6 +8,7 @@ mod assets;
 mod bad;
 mod bag;
 mod error;
+mod features;
 mod merge;
 mod names;
 mod pattern;
@@ -16,6 +17,7 @@ mod report;
 mod rows;
 mod side;
 mod table;
+mod terms;
 mod workspace;
 
 pub use assets::{AssetImport, Metadata, import_folder};
@@ -28,7 +30,9 @@ pub use side::{SideError, SideTable, Unmatched};
 pub use table::{TableImport, import_table};
 
 pub use bag::{BagImport, BagImportReport, import_bag};
+pub use features::{FeatureImport, FeatureReport, import_feature};
 pub use merge::{MergeReport, MergedTable};
+pub use terms::{TermImport, TermReport, import_terms};
 pub use workspace::{WorkspaceImportReport, import_workspace};
 
 use crate::model::deriva_ml_tables;

@@ -34,6 +34,21 @@ pub enum TableKind {
     Plain,
 }
 
+impl TableKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vocabulary => "vocabulary",
+            Self::Asset => "asset",
+            Self::Membership => "membership",
+            Self::Feature => "feature",
+            Self::Association => "association",
+            Self::Plain => "table",
+        }
+    }
+}
+
 /// By which sign an asset table is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetForm {

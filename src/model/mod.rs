@@ -12,6 +12,7 @@ mod json;
 mod kind;
 mod rid;
 mod snapshot;
+mod spec;
 mod types;
 
 use indexmap::IndexMap;
@@ -25,6 +26,7 @@ pub use kind::{AssetExecutions, AssetForm, AssetTypes, Association, Membership, 
 pub use rid::{Rid, RidPrefix};
 pub(crate) use snapshot::parse_local;
 pub use snapshot::{Snapshot, format_timestamp, parse_timestamp};
+pub use spec::SpecError;
 pub use types::{ColumnType, Storage};
 
 /// Annotations, kept as they came.

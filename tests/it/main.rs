@@ -15,6 +15,7 @@ mod cache;
 mod catalog_life;
 mod conformance;
 mod containers;
+mod curation;
 mod damage;
 mod datasets;
 mod demo;

@@ -201,7 +201,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn replace(&mut self, table: Table) {
+    pub(in crate::catalog) fn replace(&mut self, table: Table) {
         self.model.put_table(table);
         self.model_changed = true;
     }
