@@ -121,6 +121,9 @@ impl Error {
             Self::Catalog(CatalogError::NoSuchVersion { versions, .. }) if versions.is_empty() => {
                 Some("make one with: dbag release NAME --minor -m NOTE")
             }
+            Self::Open(OpenError::Damaged { .. }) => {
+                Some("dbag fsck --deep lists all that is wrong; dbag backup --incomplete leaves it out")
+            }
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }
@@ -364,6 +367,7 @@ fn tables(error: &TablesError) -> ErrorKind {
 fn open(error: &OpenError) -> ErrorKind {
     match error {
         OpenError::NewerFormat { .. } => ErrorKind::Environment,
+        OpenError::BadBackup { .. } | OpenError::Damaged { .. } => ErrorKind::Data,
         OpenError::Cache(error) => cache(error),
         OpenError::Catalog(error) => catalog(error),
         OpenError::Bag(error) => bag(error),

@@ -1,25 +1,17 @@
 //! Every object hashed again: what is damaged is put aside, what is right is stamped.
 
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
+use super::hashing::{Hashed, hash_all};
 use super::stamp::{Stamp, stamp_unchanged};
 use super::store::is_absence;
 use super::survey::Entry;
 use super::times::sync_file_system;
 use super::{Cache, CacheError};
-use crate::bag::{Algorithm, Digest, Progress, digest_all, hash_reader, with_pool};
-
-/// Objects from this many octets on are not read whole.
-const LARGE: u64 = 512 << 10;
-/// A batch is full with so many octets, or objects.
-const BATCH: u64 = 4 << 20;
-const BATCH_FILES: usize = 512;
-const BUFFER: usize = 1 << 20;
+use crate::bag::{Digest, Progress};
 
 /// What hashing the cache again brought to light.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,30 +48,13 @@ struct Checker<'c> {
 impl Cache {
     /// Hashes every object again, many at once. An interrupted run has put aside what it found by then.
     pub fn verify(&self, progress: &dyn Progress) -> Result<CacheReport, CacheError> {
-        let mut small = self.entries(progress)?;
-        small.sort_unstable_by_key(|entry| entry.key);
-        progress.begin(
-            "verifying the cache",
-            small.len() as u64,
-            small.iter().map(|entry| entry.length).sum(),
-        );
-        let mut large: Vec<Entry> = small.extract_if(.., |entry| entry.length >= LARGE).collect();
-        large.sort_by_key(|entry| std::cmp::Reverse(entry.length));
+        let entries = self.entries(progress)?;
         let checker = Checker { cache: self, progress, report: Mutex::default(), bare: Mutex::default() };
-        with_pool(0, |pool| {
-            pool.install(|| {
-                rayon::join(
-                    || large.par_iter().with_max_len(1).for_each(|entry| checker.check_large(entry)),
-                    || {
-                        batches(&small)
-                            .par_iter()
-                            .with_max_len(1)
-                            .for_each(|batch| checker.check_small(batch));
-                    },
-                )
-            })
+        let path = |sha256: &Digest| self.object_path(sha256);
+        hash_all(entries, "verifying the cache", progress, &path, &|entry, hashed| match hashed {
+            Ok(hashed) => checker.judge(entry, hashed),
+            Err(error) => checker.unread(&path(&entry.digest()), &error),
         })?;
-        progress.end();
         let mut report = checker.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         let bare = checker.bare.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.stamped = self.stamp_bare(&bare)?;
@@ -102,90 +77,15 @@ impl Cache {
     }
 }
 
-fn batches(entries: &[Entry]) -> Vec<&[Entry]> {
-    let mut batches = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (index, entry) in entries.iter().enumerate() {
-        bytes += entry.length;
-        if bytes >= BATCH || index + 1 - start >= BATCH_FILES || index + 1 == entries.len() {
-            batches.push(&entries[start..=index]);
-            (start, bytes) = (index + 1, 0);
-        }
-    }
-    batches
-}
-
-/// Opens an object so that reading it does not count as use, where that may be had.
-fn open_quietly(path: &Path) -> io::Result<fs_err::File> {
-    #[cfg(target_os = "linux")]
-    {
-        use fs_err::os::unix::fs::OpenOptionsExt;
-        let flags = (rustix::fs::OFlags::NOATIME | rustix::fs::OFlags::NOFOLLOW).bits();
-        let flags = i32::try_from(flags).unwrap_or(0);
-        // Only its owner may ask so.
-        if let Ok(file) = fs_err::OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            return Ok(file);
-        }
-    }
-    fs_err::File::open(path)
-}
-
 impl Checker<'_> {
-    fn check_large(&self, entry: &Entry) {
-        if self.progress.cancelled() {
-            return;
-        }
-        let path = self.cache.object_path(&entry.digest());
-        let hashed = look_and_open(&path).and_then(|(metadata, mut file)| {
-            let mut buffer = vec![0; BUFFER];
-            let (length, digests) = hash_reader(&mut file, &[Algorithm::Sha256], &mut buffer, self.progress)?;
-            Ok((metadata, length, digests[0]))
-        });
-        match hashed {
-            Ok((metadata, length, found)) => self.judge(entry, metadata, length, &found),
-            Err(error) => self.unread(&path, &error),
-        }
-    }
-
-    /// Reads several objects whole, and hashes them side by side.
-    fn check_small(&self, batch: &[Entry]) {
-        if self.progress.cancelled() {
-            return;
-        }
-        let (mut bytes, mut read) = (Vec::new(), Vec::new());
-        for entry in batch {
-            let path = self.cache.object_path(&entry.digest());
-            let start = bytes.len();
-            let whole = look_and_open(&path).and_then(|(metadata, mut file)| {
-                // One that has grown is wrong already; it need not fill the memory.
-                (&mut file).take(LARGE).read_to_end(&mut bytes)?;
-                Ok(metadata)
-            });
-            match whole {
-                Ok(metadata) => read.push((entry, metadata, start..bytes.len())),
-                Err(error) => {
-                    bytes.truncate(start);
-                    self.unread(&path, &error);
-                }
-            }
-        }
-        let messages: Vec<&[u8]> = read.iter().map(|(_, _, range)| &bytes[range.clone()]).collect();
-        let digests = digest_all(Algorithm::Sha256, &messages);
-        for ((entry, metadata, range), digest) in read.into_iter().zip(digests) {
-            self.judge(entry, metadata, range.len() as u64, &digest);
-        }
-        self.progress.bytes(bytes.len() as u64);
-    }
-
-    fn judge(&self, entry: &Entry, metadata: Metadata, length: u64, found: &Digest) {
-        let named = entry.digest();
+    fn judge(&self, entry: &Entry, hashed: Hashed) {
+        let (named, Hashed { metadata, length, sha256: found }) = (entry.digest(), hashed);
         {
             let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
             report.objects += 1;
             report.bytes += length;
         }
-        self.progress.file();
-        if *found != named {
+        if found != named {
             let path = self.cache.object_path(&named);
             let aside = self.cache.put_aside(&path, &metadata).ok().flatten();
             self.damaged(path, format!("its SHA-256 is {found}"), aside);
@@ -199,7 +99,6 @@ impl Checker<'_> {
         if is_absence(error) || self.progress.cancelled() {
             return;
         }
-        self.progress.file();
         let is_no_file = fs_err::symlink_metadata(path).ok().filter(|metadata| !metadata.is_file());
         let aside = is_no_file.and_then(|metadata| self.cache.put_aside(path, &metadata).ok().flatten());
         self.damaged(path.to_owned(), error.to_string(), aside);
@@ -209,15 +108,6 @@ impl Checker<'_> {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.damaged.push(Damaged { path, reason, aside });
     }
-}
-
-/// An object's metadata, and the object open. What is no regular file is an error.
-fn look_and_open(path: &Path) -> io::Result<(Metadata, fs_err::File)> {
-    let metadata = fs_err::symlink_metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
-    }
-    Ok((metadata, open_quietly(path)?))
 }
 
 #[cfg(test)]

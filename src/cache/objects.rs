@@ -51,6 +51,12 @@ impl ObjectStore {
         Self { root: root.to_owned() }
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// An object's path below the store, `/`-separated: `ab/abcd…`.
     #[must_use]
     pub fn relative(sha256: &Digest) -> String {

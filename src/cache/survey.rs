@@ -128,7 +128,7 @@ impl Cache {
     }
 }
 
-fn entries_in(folder: &Path) -> io::Result<Vec<Entry>> {
+pub(super) fn entries_in(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let names = match fs_err::read_dir(folder) {
         Err(error) if is_absence(&error) => return Ok(entries),

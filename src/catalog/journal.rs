@@ -12,9 +12,9 @@ use crate::settings::JournalMode;
 
 /// What a log that was large once is cut to.
 const MOST_LOG: i64 = 16 << 20;
-/// Changes between these sizes, in octets, go past the log where nobody else has the catalog open: it would have them
-/// written twice. Larger ones would keep readers waiting for longer than they wait.
-const BULK: std::ops::Range<u64> = 8 << 20..256 << 20;
+/// Changes of so many octets go past the log where nobody else has the catalog open: it would have them written twice.
+/// Readers wait meanwhile, which they do for half a minute; so larger ones go through the log after all.
+const BULK: std::ops::Range<u64> = 32 << 20..512 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A file beside the catalog's: `catalog.sqlite-wal`.
@@ -73,32 +73,33 @@ pub(super) fn resolve(mode: JournalMode, path: &Path) -> JournalMode {
 }
 
 /// Brings the file to a mode, which takes that nobody else has it open where it is in another. A log that could not be
-/// had is no harm; a log that could not be left is, on a network's file system.
+/// had is no harm; a log that could not be left is, on a network's file system. Tells whether this change goes past the
+/// log, so that nobody should begin to read before it ends.
 pub(super) fn enter(
     connection: &Connection,
     path: &Path,
     mode: JournalMode,
     change: u64,
     patience: Duration,
-) -> Result<(), CatalogError> {
+) -> Result<bool, CatalogError> {
     let fail = |e| sqlite(path, e);
     let ask = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, String>(0));
-    let is_wal = ask("PRAGMA main.journal_mode").map_err(fail)? == "wal";
+    let is_wal = has_log(connection, path)?;
     match mode {
         JournalMode::Rollback if is_wal => {
             let began = Instant::now();
-            while !matches!(ask("PRAGMA main.journal_mode = DELETE").as_deref(), Ok("delete")) {
-                if began.elapsed() > patience {
-                    return Err(CatalogError::Busy(path.to_owned()));
+            loop {
+                match ask("PRAGMA main.journal_mode = DELETE") {
+                    Ok(mode) if mode == "delete" => break,
+                    Err(error) if !is_busy(&error) => return Err(fail(error)),
+                    _ if began.elapsed() > patience => return Err(CatalogError::Busy(path.to_owned())),
+                    _ => std::thread::sleep(PAUSE),
                 }
-                std::thread::sleep(PAUSE);
             }
         }
         JournalMode::Wal | JournalMode::Auto if BULK.contains(&change) => {
-            if is_wal {
-                connection.busy_timeout(Duration::ZERO).map_err(fail)?;
-                let _ = ask("PRAGMA main.journal_mode = DELETE");
-            }
+            connection.busy_timeout(Duration::ZERO).map_err(fail)?;
+            return Ok(!is_wal || ask("PRAGMA main.journal_mode = DELETE").is_ok_and(|mode| mode == "delete"));
         }
         JournalMode::Wal | JournalMode::Auto => {
             if !is_wal {
@@ -109,7 +110,18 @@ pub(super) fn enter(
         }
         JournalMode::Rollback => {}
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Whether another process stands in the way.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the file is in the mode with a log.
+pub(super) fn has_log(connection: &Connection, path: &Path) -> Result<bool, CatalogError> {
+    let mode = connection.query_row("PRAGMA main.journal_mode", (), |row| row.get::<_, String>(0));
+    Ok(mode.map_err(|e| sqlite(path, e))? == "wal")
 }
 
 /// Whether the file system may be seen by other machines. What can't be told is taken for local.

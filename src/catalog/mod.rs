@@ -34,7 +34,7 @@ mod tests;
 pub use crate::settings::JournalMode;
 pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
-pub use check::{CheckReport, Fault, NamedAsset, PlacedFile, Severity};
+pub use check::{CheckReport, Fault, NamedAsset, Severity};
 pub use dataset::{
     DatasetDetails, DatasetRef, DatasetSummary, Draw, Drift, Made, Member, MemberCount, NestedDataset,
     Release, Rows, SampleOptions, SplitOptions, SplitReport, VersionDetails,

@@ -85,8 +85,13 @@ pub(super) fn is_name(text: &str) -> bool {
 /// The error of a failed statement, told apart where a person can do something about it.
 pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
     let path = path.to_owned();
+    let extended = error.sqlite_error().map(|error| error.extended_code);
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy(path),
+        // The index of the log could not be made longer.
+        _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => CatalogError::DiskFull(path),
+        Some(
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+        ) => CatalogError::Busy(path),
         Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             let reason = format!("it or its folder is read-only, or full ({})", sentence(&error));

@@ -9,15 +9,16 @@ use rusqlite::{Connection, MAIN_DB, TransactionBehavior};
 use super::CatalogError;
 use super::change::Change;
 use super::execution::Agent;
-use super::journal::{connect, enter, resolve};
+use super::journal::{connect, enter, has_log, resolve};
 use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, format_of};
 use super::lease::WriterLease;
 use super::sql::{Aliases, find_table, is_name, load_model, sqlite};
+use super::upgrade::copy_to;
 use crate::model::{DERIVA_ML, Model, RidPrefix, Table};
 use crate::settings::JournalMode;
 
 /// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(30);
+pub(super) const BUSY: Duration = Duration::from_secs(30);
 /// The most that a connection keeps of the file in memory, in KiB.
 const CACHE: i64 = 64 << 10;
 /// A wait that is longer is told.
@@ -145,11 +146,7 @@ impl Catalog {
         clock: Clock,
     ) -> Result<Self, CatalogError> {
         let fail = |e| sqlite(path, e);
-        connection.busy_timeout(BUSY).map_err(fail)?;
-        // Room to sort a large table's indexes in.
-        connection.pragma_update(None, "cache_size", -CACHE).map_err(fail)?;
-        // A misspelt column in double quotes is an error, not a text.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(fail)?;
+        set_up(&connection).map_err(fail)?;
         let found = format_of(&connection, path)?;
         if found < FORMAT {
             return Err(CatalogError::OlderFormat { path: path.to_owned(), found, known: FORMAT });
@@ -200,6 +197,11 @@ impl Catalog {
         if let Some(notes) = &self.notes {
             notes(text);
         }
+    }
+
+    /// Writes all that is in the catalog now to a new file, safe on disk, while others may write.
+    pub fn copy_to(&self, target: &Path) -> Result<(), CatalogError> {
+        copy_to(&self.connection, &self.path, target)
     }
 
     /// Says about how many octets the next change will write. It may be written faster for it.
@@ -263,7 +265,10 @@ impl Catalog {
         command: &str,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.fold()?;
+        // What hinders that hinders no other change, or will be told by it.
+        if let Err(error) = self.fold() {
+            self.note(&format!("what was spooled is not folded in yet: {error}"));
+        }
         let (result, change) = self.begin(f)?;
         change.commit(command)?;
         Ok(result)
@@ -297,14 +302,12 @@ impl Catalog {
         &mut self,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<(T, Change<'_>), E> {
-        let lease = self.take_turn()?;
+        let (lease, behavior) = self.take_turn()?;
         let path = self.path.clone();
         let now = self.clock.micros();
         let (agent, prefix) = (self.agent.clone(), self.prefix.clone());
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|e| sqlite(&path, e))?;
+        let transaction =
+            self.connection.transaction_with_behavior(behavior).map_err(|e| sqlite(&path, e))?;
         let mut change = Change::begin(transaction, path, now, prefix, agent)?;
         change.hold(lease);
         let result = f(&mut change)?;
@@ -312,25 +315,42 @@ impl Catalog {
     }
 
     /// Waits until no other process writes, and says so where that takes long.
-    fn take_turn(&mut self) -> Result<Option<WriterLease>, CatalogError> {
+    fn take_turn(&mut self) -> Result<(Option<WriterLease>, TransactionBehavior), CatalogError> {
         let expected = std::mem::take(&mut self.expected);
         let fail = |e| sqlite(&self.path, e);
         if self.connection.is_readonly(MAIN_DB).map_err(fail)? {
             let reason = "it may only be read here".to_owned();
             return Err(CatalogError::Unwritable { path: self.path.clone(), reason });
         }
-        let Some(journal) = self.journal else { return Ok(None) };
+        let Some(journal) = self.journal else { return Ok((None, TransactionBehavior::Immediate)) };
         let mode = resolve(journal, &self.path);
-        let take = || WriterLease::take(&self.path, self.patience, &|text| self.note(text));
-        let lease = if mode == JournalMode::Rollback { Some(take()?) } else { None };
-        enter(&self.connection, &self.path, mode, expected, self.patience)?;
+        let lease = if mode == JournalMode::Rollback { Some(self.take_lease()?) } else { None };
+        let fail = |e| sqlite(&self.path, e);
+        let alone = enter(&self.connection, &self.path, mode, expected, self.patience)?;
+        // Who began to read in the middle would keep it from ending.
+        let behavior = if alone { TransactionBehavior::Exclusive } else { TransactionBehavior::Immediate };
         self.connection.busy_timeout(SILENT.min(self.patience)).map_err(fail)?;
         let probe = self.connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(fail);
         if matches!(probe, Err(CatalogError::Busy(_))) {
             self.note(&format!("waiting for another dbag that is writing to {}", self.path.display()));
         }
         self.connection.busy_timeout(self.patience).map_err(fail)?;
-        Ok(lease)
+        Ok((lease, behavior))
+    }
+
+    /// Waits for the lease. Nobody can leave the log while this process has it open, so it is not open meanwhile.
+    fn take_lease(&mut self) -> Result<WriterLease, CatalogError> {
+        let had_log = has_log(&self.connection, &self.path)?;
+        if had_log {
+            let none = Connection::open_in_memory().map_err(|e| self.fail(e))?;
+            drop(std::mem::replace(&mut self.connection, none));
+        }
+        let lease = WriterLease::take(&self.path, self.patience, &|text| self.note(text));
+        if had_log {
+            self.connection = connect(&self.path)?;
+            set_up(&self.connection).map_err(|e| self.fail(e))?;
+        }
+        lease
     }
 
     pub(super) fn aliases(&self) -> Result<Aliases, CatalogError> {
@@ -340,4 +360,12 @@ impl Catalog {
     pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
         sqlite(&self.path, error)
     }
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // Room to sort a large table's indexes in.
+    connection.pragma_update(None, "cache_size", -CACHE)?;
+    // A misspelt column in double quotes is an error, not a text.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map(drop)
 }

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::journal::{beside, connect};
+use super::journal::{beside, connect, resolve};
 use super::layout::{FORMAT, SINCE_2, format_of};
+use super::lease::WriterLease;
 use super::sql::sqlite;
-use super::{Agent, Catalog, CatalogError, Change, Clock};
+use super::store::BUSY;
+use super::{Agent, Catalog, CatalogError, Change, Clock, JournalMode};
 use crate::model::RidPrefix;
 
 const COMMAND: &str = "dbag upgrade";
@@ -33,6 +35,9 @@ impl Catalog {
         if from == FORMAT {
             return Ok(None);
         }
+        let lease = || WriterLease::take(path, BUSY, &|_| {});
+        let is_shared = resolve(JournalMode::Auto, path) == JournalMode::Rollback;
+        let _lease = if is_shared { Some(lease()?) } else { None };
         // From here on nobody else writes, so that what is kept is what is upgraded.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;

@@ -3,12 +3,15 @@
 //! One file for each command. Nothing here decides anything about data.
 
 mod at;
+mod backup;
 mod cache;
 mod dataset;
 mod demo;
 mod export;
 mod feature;
 mod fetching;
+mod fold;
+mod fsck;
 mod import;
 mod import_bag;
 mod init;
@@ -22,9 +25,12 @@ mod progress;
 mod publish;
 mod query;
 mod release;
+mod restore;
 mod size;
+mod spool;
 mod table;
 mod undo;
+mod upgrade;
 mod verify;
 mod vocab;
 
@@ -79,6 +85,12 @@ enum Command {
     Undo(undo::Undo),
     Ls(ls::Ls),
     Cache(cache::Cache),
+    Fsck(fsck::Fsck),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Spool(spool::Spool),
+    Fold(fold::Fold),
+    Upgrade(upgrade::Upgrade),
     Demo(demo::Demo),
 }
 
@@ -96,15 +108,20 @@ type Outcome = Result<u8, Error>;
 
 impl Context {
     fn workspace(&self) -> Result<Workspace, Error> {
-        Ok(match &self.workspace {
-            Some(root) => {
-                Workspace::open(root, crate::catalog::Clock::System).map_err(|error| match error {
-                    crate::open::OpenError::Io(_) => crate::open::OpenError::NoWorkspace(root.clone()),
-                    other => other,
-                })?
-            }
-            None => Workspace::find(&self.here())?,
-        })
+        let journal = self.settings(Overrides::default())?.catalog_journal.value.unwrap_or_default();
+        let mut workspace = Workspace::open(&self.root()?, crate::catalog::Clock::System)?;
+        workspace.catalog.set_journal(journal);
+        workspace.catalog.on_note(Printer::warning);
+        Ok(workspace)
+    }
+
+    /// The workspace's folder, whatever its catalog is like.
+    fn root(&self) -> Result<PathBuf, Error> {
+        match &self.workspace {
+            Some(root) if root.join(".dbag").join("format").is_file() => Ok(root.clone()),
+            Some(root) => Err(crate::open::OpenError::NoWorkspace(root.clone()).into()),
+            None => Ok(Workspace::locate(&self.here())?),
+        }
     }
 
     /// The folder around which a workspace is looked for.
@@ -196,6 +213,12 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Undo(command) => command.run(context),
         Command::Ls(command) => command.run(context),
         Command::Cache(command) => command.run(context),
+        Command::Fsck(command) => command.run(context),
+        Command::Backup(command) => command.run(context),
+        Command::Restore(command) => command.run(context),
+        Command::Spool(command) => command.run(context),
+        Command::Fold(command) => command.run(context),
+        Command::Upgrade(command) => command.run(context),
         Command::Demo(command) => command.run(context),
     }
 }

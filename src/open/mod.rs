@@ -3,13 +3,17 @@
 //! Owns the workspace's layout and the order in which a reference is looked for: path first, then workspace; an
 //! exact hit or an error, and two hits are an error that names both.
 
+mod backup;
 mod fixity;
+mod fsck;
 mod pin;
 mod workspace;
 
 use std::path::{Path, PathBuf};
 
+pub use backup::{BackupOptions, BackupReport, RestoreReport};
 pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_path};
+pub use fsck::{FsckOptions, FsckReport};
 pub use pin::pin_bag;
 pub use workspace::Workspace;
 
@@ -38,6 +42,10 @@ pub enum OpenError {
     Ambiguous { name: String, path: PathBuf },
     #[error("{name:?} is ambiguous: bags of that name are at {one} and at {other}; give a path")]
     TwoBags { name: String, one: PathBuf, other: PathBuf },
+    #[error("{path} is a damaged backup: {reason}")]
+    BadBackup { path: PathBuf, reason: String },
+    #[error("{path} is damaged: {reason}")]
+    Damaged { path: PathBuf, reason: String },
     #[error(transparent)]
     Cache(#[from] CacheError),
     #[error(transparent)]

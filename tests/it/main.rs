@@ -12,6 +12,7 @@
 
 mod bag_import;
 mod cache;
+mod care;
 mod catalog_life;
 mod conformance;
 mod containers;
@@ -48,3 +49,4 @@ mod sharing;
 mod support;
 mod verify;
 mod verify_levels;
+mod writers;

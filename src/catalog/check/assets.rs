@@ -22,19 +22,6 @@ pub struct NamedAsset {
     pub is_own: bool,
 }
 
-/// A file whose bytes are kept where they were.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedFile {
-    /// SHA-256 in hex.
-    pub sha256: String,
-    /// Where it is.
-    pub path: String,
-    /// Length in octets.
-    pub length: u64,
-    /// Time of modification, in nanoseconds since 1970.
-    pub modified: i64,
-}
-
 impl Catalog {
     /// Tells every file that a row names, now or in the past, as often as rows do.
     pub fn for_each_asset(&mut self, mut each: impl FnMut(NamedAsset)) -> Result<(), CatalogError> {
@@ -82,21 +69,6 @@ impl Catalog {
             }
             Ok(())
         })
-    }
-
-    /// Files that are kept where they were.
-    pub fn placed_files(&self) -> Result<Vec<PlacedFile>, CatalogError> {
-        let sql = "SELECT sha256, path, length, modified FROM dbag_file ORDER BY path, sha256";
-        let mut statement = self.connection.prepare(sql).map_err(|e| self.fail(e))?;
-        let files = statement.query_map((), |row| {
-            Ok(PlacedFile {
-                sha256: row.get(0)?,
-                path: row.get(1)?,
-                length: row.get::<_, i64>(2)?.unsigned_abs(),
-                modified: row.get(3)?,
-            })
-        });
-        files.and_then(Iterator::collect).map_err(|e| self.fail(e))
     }
 
     /// Every asset table that any model had, in its last form.

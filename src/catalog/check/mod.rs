@@ -20,7 +20,7 @@ use super::{Catalog, CatalogError, Change};
 use crate::bag::Progress;
 use crate::model::{Model, Table};
 
-pub use assets::{NamedAsset, PlacedFile};
+pub use assets::NamedAsset;
 
 /// Places that are named for one thing that is wrong; of more the number is told.
 const SHOWN: usize = 10;

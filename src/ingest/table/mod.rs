@@ -105,6 +105,8 @@ pub fn import_table(
         load::load(change, plan, again, &mut bad, report, progress)?;
         bad.settle(report)
     };
+    // Rows with their system columns and indexes are about four times what they are as text.
+    catalog.expect(length * 4);
     let done =
         if import.dry_run { catalog.rehearse(import_all) } else { catalog.change(&command, import_all) };
     progress.end();
