@@ -89,9 +89,9 @@ pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> CatalogError {
     match error.sqlite_error_code() {
         // The index of the log could not be made longer.
         _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => CatalogError::DiskFull(path),
-        Some(
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
-        ) => CatalogError::Busy(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            CatalogError::Busy(path)
+        }
         Some(ErrorCode::DiskFull) => CatalogError::DiskFull(path),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             let reason = format!("it or its folder is read-only, or full ({})", sentence(&error));

@@ -70,7 +70,7 @@ impl NamedFiles {
                 return;
             }
             let Ok(digest) = Digest::parse(Algorithm::Sha256, &asset.sha256) else {
-                faults.push(Fault::new("E324", asset.place, format!("has the SHA-256 {:?}", asset.sha256)));
+                faults.push(Fault::new("E424", asset.place, format!("has the SHA-256 {:?}", asset.sha256)));
                 return;
             };
             // A row that came from elsewhere may name what was never here.
@@ -117,7 +117,7 @@ impl Workspace {
             }
         }
         report.catalog = self.catalog.check(progress)?;
-        if report.catalog.faults.iter().all(|fault| !["E301", "E302"].contains(&fault.code)) {
+        if report.catalog.faults.iter().all(|fault| !["E401", "E402"].contains(&fault.code)) {
             // First the names, then the files: an import stores its files before it names them.
             let named = NamedFiles::of(&mut self.catalog)?;
             self.check_objects(&named, options.deep, &mut report, progress)?;
@@ -148,13 +148,13 @@ impl Workspace {
             match (there.get(digest), file.length) {
                 (Some(found), Some(length)) if *found != length => {
                     let message = format!("has {length} bytes, and its object {digest} has {found}");
-                    faults.push(Fault::new("E322", &file.place, message));
+                    faults.push(Fault::new("E422", &file.place, message));
                 }
                 (Some(_), _) => {}
                 (None, _) if named.is_placed(digest) => {}
                 (None, _) if file.is_own => {
                     let message = format!("names the object {digest}, which is not there");
-                    faults.push(Fault::new("E321", &file.place, message));
+                    faults.push(Fault::new("E421", &file.place, message));
                 }
                 (None, _) => report.elsewhere += 1,
             }
@@ -167,7 +167,7 @@ impl Workspace {
             for (digest, reason) in self.objects.verify(&objects, progress)? {
                 let place = named.named.get(&digest).map_or("no row", |file| &file.place);
                 let place = format!("object {digest} ({place})");
-                faults.push(Fault::new("E323", place, format!("is damaged: {reason}")));
+                faults.push(Fault::new("E423", place, format!("is damaged: {reason}")));
             }
         }
         Ok(())
@@ -205,7 +205,7 @@ impl Workspace {
         let faults = &mut report.catalog.faults;
         for path in leftovers(&self.folder())? {
             let message = "was left by a run that was killed";
-            faults.push(Fault::new("W330", path.display().to_string(), message).mendable());
+            faults.push(Fault::new("W430", path.display().to_string(), message).mendable());
         }
         let spool = self.folder().join("spool");
         report.spooled = json_files(&spool)?.len() as u64;
@@ -214,7 +214,7 @@ impl Workspace {
             why.push(".why");
             let why = fs_err::read_to_string(why).unwrap_or_default();
             let message = format!("was spooled and could not be folded in: {}", why.trim());
-            faults.push(Fault::new("W331", path.display().to_string(), message));
+            faults.push(Fault::new("W431", path.display().to_string(), message));
         }
         Ok(())
     }

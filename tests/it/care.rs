@@ -41,14 +41,14 @@ fn what_is_wrong_with_the_files_is_told() {
     damaged[0] ^= 1;
     overwrite(&files[0], &damaged);
     assert_eq!(fsck(&sandbox, "lab", &[]), (0, vec![]));
-    assert_eq!(fsck(&sandbox, "lab", &["--deep"]), (1, vec!["E323".into()]));
+    assert_eq!(fsck(&sandbox, "lab", &["--deep"]), (1, vec!["E423".into()]));
     overwrite(&files[1], b"short");
     fs_err::remove_file(&files[2]).unwrap();
     let (code, mut codes) = fsck(&sandbox, "lab", &[]);
     codes.sort();
-    assert_eq!((code, codes), (1, vec!["E321".to_owned(), "E322".into()]));
+    assert_eq!((code, codes), (1, vec!["E421".to_owned(), "E422".into()]));
     let text = sandbox.dbag_in("lab", &["fsck"]).expect(1).stdout;
-    assert!(text.contains("error E321: domain:Image ") && text.contains("2 errors, 0 warnings"), "{text}");
+    assert!(text.contains("error E421: domain:Image ") && text.contains("2 errors, 0 warnings"), "{text}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_is_left_over_is_told_and_removed_once_it_is_old() {
     };
     leftovers.iter().for_each(|path| touch(path));
     touch(leftovers[1].parent().unwrap());
-    assert_eq!(fsck(&sandbox, "lab", &[]), (0, vec!["W330".into(); 3]));
+    assert_eq!(fsck(&sandbox, "lab", &[]), (0, vec!["W430".into(); 3]));
     let report = sandbox.dbag_in("lab", &["fsck", "--repair", "--json"]).expect(0).json();
     assert_eq!((report["mended"].as_array().unwrap().len(), &report["warnings"]), (3, &0.into()));
     assert!(leftovers.iter().all(|path| !path.exists()));

@@ -220,6 +220,6 @@ fn what_was_spooled_wrong_is_put_aside_and_told() {
     assert!(output.stderr.contains("\"high\" is not a number"), "{output:?}");
     let report = fsck(0);
     assert_eq!((&report["spooled"], &report["warnings"]), (&0.into(), &2.into()));
-    assert_eq!(report["findings"][0]["code"], "W331");
+    assert_eq!(report["findings"][0]["code"], "W431");
     sandbox.dbag_in("lab", &["fold"]).expect(0);
 }

@@ -46,7 +46,7 @@ impl fmt::Display for Severity {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// `E3…` for an error, `W3…` for a warning; `docs/fsck.md` lists them.
+    /// `E4…` for an error, `W4…` for a warning; `docs/fsck.md` lists them.
     pub code: &'static str,
     /// Where: a table, a row, a file.
     pub place: String,
@@ -204,7 +204,7 @@ impl Catalog {
             };
             if line != "ok" {
                 // An index that does not agree with its table is made again; a damaged page is not.
-                report.add("E301", file_name(self), line);
+                report.add("E401", file_name(self), line);
             }
         }
         if progress.cancelled() { Err(interrupted()) } else { Ok(()) }
@@ -219,10 +219,10 @@ impl Catalog {
         for (number, json) in models.map_err(|e| self.fail(e))? {
             let place = format!("the model since change {number}");
             match serde_json::from_str::<Model>(&json) {
-                Err(error) => report.add("E302", place, format!("can't be read: {error}")),
+                Err(error) => report.add("E402", place, format!("can't be read: {error}")),
                 Ok(model) => {
                     for fault in model.check() {
-                        report.add("E303", &place, fault.to_string());
+                        report.add("E403", &place, fault.to_string());
                     }
                 }
             }

@@ -12,11 +12,11 @@ impl Checked<'_> {
         let gaps = "SELECT 'change ' || number AS a, 'comes after ' || before || ', so that changes are missing' AS b \
                     FROM (SELECT number, lag(number, 1, 0) OVER (ORDER BY number) AS before FROM dbag_transaction) \
                     WHERE number <> before + 1";
-        self.tell(report, "E312", gaps)?;
+        self.tell(report, "E412", gaps)?;
         let times = "SELECT 'change ' || number AS a, 'has an earlier snapshot than the one before' AS b \
                      FROM (SELECT number, snapshot, lag(snapshot) OVER (ORDER BY number) AS before \
                      FROM dbag_transaction) WHERE snapshot <= before";
-        self.tell(report, "E313", times)?;
+        self.tell(report, "E413", times)?;
         let later = format!(
             "SELECT 'the model since change ' || number AS a, 'is of a change that was not made' AS b \
              FROM dbag_model WHERE number < 0 OR number > {last} UNION ALL \
@@ -26,14 +26,14 @@ impl Checked<'_> {
              FROM dbag_transaction WHERE undoes >= number OR undoes < 1",
             last = self.last
         );
-        self.tell(report, "E314", &later)?;
+        self.tell(report, "E414", &later)?;
         if !self.whole.iter().any(|table| table.qualified_name() == "deriva-ml:Execution") {
             return Ok(());
         }
         let unmade = "SELECT 'change ' || number AS a, 'was made by ' || execution || ', which is no execution' AS b \
                       FROM dbag_transaction WHERE execution IS NOT NULL AND execution NOT IN (SELECT \"RID\" \
                       FROM main.\"deriva-ml:Execution\" UNION ALL SELECT \"RID\" FROM main.\"deriva-ml:Execution@history\")";
-        self.tell(report, "E315", unmade)
+        self.tell(report, "E415", unmade)
     }
 
     /// A row's versions: each lasts, begins and ends with a change that was made, and no two last at once.
@@ -47,7 +47,7 @@ impl Checked<'_> {
              SELECT {place}, 'is so since change ' || \"dbag:from\" || ', of ' || {last} FROM main.{live} \
              WHERE \"dbag:from\" < 1 OR \"dbag:from\" > {last}"
         );
-        self.tell(report, "E316", &odd)?;
+        self.tell(report, "E416", &odd)?;
         let overlaps = format!(
             "SELECT {place} AS a, 'has two versions at change ' || next AS b FROM (\
              SELECT \"RID\", until, lead(\"dbag:from\") OVER (PARTITION BY \"RID\" ORDER BY \"dbag:from\", until) AS next \
@@ -56,6 +56,6 @@ impl Checked<'_> {
              WHERE next < until",
             max = i64::MAX
         );
-        self.tell(report, "E317", &overlaps)
+        self.tell(report, "E417", &overlaps)
     }
 }

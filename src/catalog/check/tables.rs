@@ -17,7 +17,7 @@ impl Checked<'_> {
             report.tables += 1;
             let missing = self.missing(table)?;
             for name in &missing {
-                report.add("E304", table.qualified_name(), format!("has no {name} in the file"));
+                report.add("E404", table.qualified_name(), format!("has no {name} in the file"));
             }
             if missing.is_empty() {
                 self.whole.push(table);
@@ -57,7 +57,7 @@ impl Checked<'_> {
                 continue;
             }
             let message = format!("has no index {:?} in the file", index.name);
-            report.faults.push(Fault::new("W305", table.qualified_name(), message).mendable());
+            report.faults.push(Fault::new("W405", table.qualified_name(), message).mendable());
             if !index.columns.is_empty() {
                 self.key(table, &index.columns, report)?;
             }
@@ -81,7 +81,7 @@ impl Checked<'_> {
             set = set.join(" AND "),
             columns = columns.join(", "),
         );
-        self.tell(report, "E306", &sql)
+        self.tell(report, "E406", &sql)
     }
 
     /// Counts the rows, and looks for values that are not there and should be.
@@ -104,7 +104,7 @@ impl Checked<'_> {
         for ((name, _), count) in sums.iter().zip(counts.into_iter().flatten()) {
             if count != "0" {
                 let place = format!("{}.{name}", table.qualified_name());
-                report.add("W307", place, format!("has no value in {count} rows that need one"));
+                report.add("W407", place, format!("has no value in {count} rows that need one"));
             }
         }
         Ok(())
@@ -140,10 +140,10 @@ impl Checked<'_> {
         }
         let twice = "SELECT rid AS a, 'is the RID of several rows, in ' || group_concat(name, ' and ') AS b \
                      FROM temp.dbag_rids GROUP BY rid HAVING count(*) > 1";
-        self.tell(report, "E308", twice)?;
+        self.tell(report, "E408", twice)?;
         run("DROP TABLE temp.dbag_rids")?;
         if let Some((_, rid)) = highest.filter(|(counter, _)| *counter >= next_rid.unsigned_abs()) {
-            report.add("E309", rid, "was given already, and the counter of RIDs would give it again");
+            report.add("E409", rid, "was given already, and the counter of RIDs would give it again");
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Checked<'_> {
         }
         let sql = "SELECT 'dataset ' || name AS a, 'has the RID ' || rid || ', which no dataset has' AS b \
                    FROM dbag_dataset WHERE rid NOT IN (SELECT \"RID\" FROM main.\"deriva-ml:Dataset\")";
-        self.tell(report, "E310", sql)
+        self.tell(report, "E410", sql)
     }
 
     /// References that lead nowhere, counted: what was imported from bags has such.
@@ -165,7 +165,7 @@ impl Checked<'_> {
             return Ok(());
         }
         for (place, count) in self.change.dangling()? {
-            report.add("W311", place, format!("leads to no row from {count}"));
+            report.add("W411", place, format!("leads to no row from {count}"));
         }
         Ok(())
     }

@@ -63,30 +63,30 @@ fn a_catalog_with_a_past_is_right() {
 fn each_damage_is_found_and_told_where_it_is() {
     let subject = "\"domain:Subject\"";
     let cases: &[(&str, String, &str, &str)] = &[
-        ("E302", "UPDATE dbag_model SET json = '{' WHERE number = 1".into(), "the model since change 1", "can't be read"),
-        ("E303", "UPDATE dbag_model SET json = replace(json, '\"column_name\":\"name\"', '\"column_name\":\"nam\"'), number = number; \
+        ("E402", "UPDATE dbag_model SET json = '{' WHERE number = 1".into(), "the model since change 1", "can't be read"),
+        ("E403", "UPDATE dbag_model SET json = replace(json, '\"column_name\":\"name\"', '\"column_name\":\"nam\"'), number = number; \
                   UPDATE dbag_model SET json = replace(json, '\"unique_columns\":[\"name\"]', '\"unique_columns\":[\"nam\"]')".into(),
          "the model since change 2", "which the table has not"),
-        ("E304", "DROP TABLE \"domain:Scan@history\"".into(), "domain:Scan", "no SQL table \"domain:Scan@history\""),
-        ("E304", "DROP INDEX \"domain:Scan by Subject\"; ALTER TABLE \"domain:Scan\" DROP COLUMN \"Subject\"".into(), "domain:Scan", "no column \"Subject\""),
-        ("W305", "DROP INDEX \"domain:Scan by Subject\"".into(), "domain:Scan", "no index \"domain:Scan by Subject\""),
-        ("E306", format!("DROP INDEX \"domain:Subject key name\"; UPDATE {subject} SET name = 'x'"), "domain:Subject 7WXY-", "2 more have the same name"),
-        ("W307", format!("UPDATE {subject} SET name = NULL WHERE name = 'ben'"), "domain:Subject.name", "no value in 1 rows"),
-        ("E308", format!("UPDATE \"domain:Scan\" SET RID = (SELECT RID FROM {subject} WHERE name = 'ben') WHERE RID = (SELECT max(RID) FROM \"domain:Scan\")"),
+        ("E404", "DROP TABLE \"domain:Scan@history\"".into(), "domain:Scan", "no SQL table \"domain:Scan@history\""),
+        ("E404", "DROP INDEX \"domain:Scan by Subject\"; ALTER TABLE \"domain:Scan\" DROP COLUMN \"Subject\"".into(), "domain:Scan", "no column \"Subject\""),
+        ("W405", "DROP INDEX \"domain:Scan by Subject\"".into(), "domain:Scan", "no index \"domain:Scan by Subject\""),
+        ("E406", format!("DROP INDEX \"domain:Subject key name\"; UPDATE {subject} SET name = 'x'"), "domain:Subject 7WXY-", "2 more have the same name"),
+        ("W407", format!("UPDATE {subject} SET name = NULL WHERE name = 'ben'"), "domain:Subject.name", "no value in 1 rows"),
+        ("E408", format!("UPDATE \"domain:Scan\" SET RID = (SELECT RID FROM {subject} WHERE name = 'ben') WHERE RID = (SELECT max(RID) FROM \"domain:Scan\")"),
          "7WXY-", "several rows, in domain:S"),
-        ("E309", "UPDATE dbag_meta SET value = 3 WHERE key = 'next_rid'".into(), "7WXY-", "given already"),
-        ("E310", "UPDATE dbag_dataset SET rid = '9-9999'".into(), "dataset people", "has the RID 9-9999"),
-        ("W311", "UPDATE \"domain:Scan\" SET Subject = '9-9999'".into(), "domain:Scan.Subject", "from 3"),
-        ("E312", "DELETE FROM dbag_transaction WHERE number = 3".into(), "change 4", "comes after 2"),
-        ("E313", "UPDATE dbag_transaction SET snapshot = 1 WHERE number = 4".into(), "change 4", "earlier snapshot"),
-        ("E314", "INSERT INTO dbag_version VALUES ('1-ABCD', 77, 0)".into(), "version 1-ABCD", "change 77"),
-        ("E314", "UPDATE dbag_transaction SET undoes = 4 WHERE number = 3".into(), "change 3", "takes back change 4"),
-        ("E315", "UPDATE dbag_transaction SET execution = '9-9999' WHERE number = 3".into(), "change 3", "no execution"),
-        ("E316", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = 99 WHERE name = 'Ann'".into(), "domain:Subject 7WXY-", "to change 99, of 5"),
-        ("E316", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = \"dbag:from\" WHERE name = 'Ann'".into(), "domain:Subject 7WXY-", "from change 3 to change 3"),
-        ("E316", format!("UPDATE {subject} SET \"dbag:from\" = 6 WHERE name = 'ben'"), "domain:Subject 7WXY-", "since change 6, of 5"),
-        ("E317", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = 4 WHERE name = 'ann'".into(), "domain:Subject 7WXY-", "two versions at change 3"),
-        ("E317", format!("UPDATE {subject} SET \"dbag:from\" = 3 WHERE name = 'Anne'"), "domain:Subject 7WXY-", "two versions at change 3"),
+        ("E409", "UPDATE dbag_meta SET value = 3 WHERE key = 'next_rid'".into(), "7WXY-", "given already"),
+        ("E410", "UPDATE dbag_dataset SET rid = '9-9999'".into(), "dataset people", "has the RID 9-9999"),
+        ("W411", "UPDATE \"domain:Scan\" SET Subject = '9-9999'".into(), "domain:Scan.Subject", "from 3"),
+        ("E412", "DELETE FROM dbag_transaction WHERE number = 3".into(), "change 4", "comes after 2"),
+        ("E413", "UPDATE dbag_transaction SET snapshot = 1 WHERE number = 4".into(), "change 4", "earlier snapshot"),
+        ("E414", "INSERT INTO dbag_version VALUES ('1-ABCD', 77, 0)".into(), "version 1-ABCD", "change 77"),
+        ("E414", "UPDATE dbag_transaction SET undoes = 4 WHERE number = 3".into(), "change 3", "takes back change 4"),
+        ("E415", "UPDATE dbag_transaction SET execution = '9-9999' WHERE number = 3".into(), "change 3", "no execution"),
+        ("E416", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = 99 WHERE name = 'Ann'".into(), "domain:Subject 7WXY-", "to change 99, of 5"),
+        ("E416", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = \"dbag:from\" WHERE name = 'Ann'".into(), "domain:Subject 7WXY-", "from change 3 to change 3"),
+        ("E416", format!("UPDATE {subject} SET \"dbag:from\" = 6 WHERE name = 'ben'"), "domain:Subject 7WXY-", "since change 6, of 5"),
+        ("E417", "UPDATE \"domain:Subject@history\" SET \"dbag:to\" = 4 WHERE name = 'ann'".into(), "domain:Subject 7WXY-", "two versions at change 3"),
+        ("E417", format!("UPDATE {subject} SET \"dbag:from\" = 3 WHERE name = 'Anne'"), "domain:Subject 7WXY-", "two versions at change 3"),
     ];
     for (code, sql, place, message) in cases {
         let found = damaged(sql);
@@ -111,7 +111,7 @@ fn damage_of_the_file_itself_is_found() {
     bytes[(page - 1) * 4096..page * 4096].fill(0);
     fs_err::write(&path, bytes).unwrap();
     let report = Catalog::open(&path, Clock::System).unwrap().check(&NoProgress).unwrap();
-    assert!(report.faults.iter().any(|fault| fault.code == "E301"), "{report:?}");
+    assert!(report.faults.iter().any(|fault| fault.code == "E401"), "{report:?}");
     assert!(!report.is_right());
 }
 
