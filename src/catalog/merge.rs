@@ -70,6 +70,22 @@ impl Change<'_> {
         self.rids_where(vocabulary, Some(&format!("\"Name\" = {}", literal(name))))
     }
 
+    /// The RID of the row with these values of a key.
+    pub fn rid_by_key(&self, table: &Table, key: &[(&str, &Value)]) -> Result<Option<String>, CatalogError> {
+        let (live, _) = sql_names(table);
+        let column = |name: &str| {
+            table.column(name).map_or_else(|| name.to_owned(), |column| self.aliases.physical(table, column))
+        };
+        let is: Vec<String> = key.iter().map(|(name, _)| format!("{} = ?", quoted(&column(name)))).collect();
+        let sql = format!("SELECT \"RID\" FROM main.{live} WHERE {} LIMIT 1", is.join(" AND "));
+        let values = rusqlite::params_from_iter(key.iter().map(|(_, value)| value));
+        let found = self
+            .transaction
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_row(values, |row| row.get(0)).optional());
+        found.map_err(|e| self.fail(e))
+    }
+
     /// Deletes a row and nothing that refers to it.
     pub fn delete_only(&mut self, table: &Table, rid: &str) -> Result<(), CatalogError> {
         let (live, history) = sql_names(table);

@@ -170,7 +170,7 @@ impl Catalog {
         let own = std::mem::replace(&mut self.agent, agent);
         let folded = self.begin(|change| change.fold(name, &spooled)).and_then(|(is_new, change)| {
             if is_new {
-                change.commit(&spooled.command).map_err(Refusal::from)?
+                change.commit(&spooled.command).map_err(Refusal::from)?;
             }
             Ok(is_new)
         });

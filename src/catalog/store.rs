@@ -74,6 +74,8 @@ impl CreateOptions {
     }
 }
 
+type Notes = Box<dyn Fn(&str) + Send + Sync>;
+
 /// An open catalog. Several processes may hold one; writes take turns.
 pub struct Catalog {
     pub(super) connection: Connection,
@@ -88,7 +90,7 @@ pub struct Catalog {
     pub(super) patience: Duration,
     /// How many octets the next change may write.
     expected: u64,
-    notes: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    notes: Option<Notes>,
 }
 
 impl Catalog {

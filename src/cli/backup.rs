@@ -66,6 +66,6 @@ impl Backup {
             "in_place": report.placed,
             "left_out": left_out,
         }))?;
-        Ok(if report.left_out.is_empty() { 0 } else { 1 })
+        Ok(u8::from(!report.left_out.is_empty()))
     }
 }

@@ -26,6 +26,6 @@ impl Fold {
         let bad: Vec<_> =
             report.bad.iter().map(|(name, reason)| json!({"file": name, "reason": reason})).collect();
         context.printer.document(&json!({"files": report.files, "rows": report.rows, "bad": bad}))?;
-        Ok(if report.bad.is_empty() { 0 } else { 1 })
+        Ok(u8::from(!report.bad.is_empty()))
     }
 }

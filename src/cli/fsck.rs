@@ -31,7 +31,7 @@ impl Fsck {
         let report = workspace.fsck(options, &bar)?;
         drop(bar);
         print(&report, context)?;
-        Ok(if report.catalog.is_right() { 0 } else { 1 })
+        Ok(u8::from(!report.catalog.is_right()))
     }
 }
 

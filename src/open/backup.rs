@@ -239,7 +239,8 @@ fn listed<R: Read + Seek>(zip: &mut ZipArchive<R>, archive: &Path) -> Result<Vec
         if entry.is_dir() {
             continue;
         }
-        let shown = entry.name().map(|name| name.into_owned()).map_err(|error| zip_error(archive, error))?;
+        let shown =
+            entry.name().map(std::borrow::Cow::into_owned).map_err(|error| zip_error(archive, error))?;
         let path = shown.strip_prefix(".dbag/").map(str::to_owned);
         let name = path
             .as_deref()

@@ -124,7 +124,7 @@ impl Workspace {
             self.check_placed(&named, options.deep, &mut report, progress)?;
         }
         self.check_folder(&mut report)?;
-        report.catalog.faults.sort_by_key(|fault| fault.severity());
+        report.catalog.faults.sort_by_key(Fault::severity);
         if progress.cancelled() {
             return Err(crate::bag::BagError::Interrupted.into());
         }

@@ -231,3 +231,49 @@ fn bags_that_are_damaged_holey_or_differ_in_type_are_refused_and_nothing_stays()
     assert!(error.to_string().contains("Dataset.csv does not have the digest"), "{error}");
     assert_eq!(rows_of_catalog(&lab.catalog), before);
 }
+
+#[test]
+fn rows_with_the_same_key_are_the_same_row() {
+    let sandbox = Sandbox::new();
+    let keyed = |name: &str, rows: &[(&str, i64)]| {
+        let mut lab = Workspace::init(&sandbox.path(name), &Default::default()).unwrap();
+        let made = lab.catalog.change("dbag test", |change| {
+            let mut subject = Table::new("domain", "Subject", "");
+            subject.column_definitions.push(Column::new("Code", ColumnType::new("text")).required());
+            subject.column_definitions.push(Column::new("Age", ColumnType::new("int8")));
+            subject.add_key(&["Code"]);
+            let mut visit = Table::new("domain", "Visit", "");
+            visit.column_definitions.push(Column::new("Subject", ColumnType::new("text")).required());
+            visit.add_foreign_key("Subject", "domain", "Subject", "RID");
+            change.put_table(subject.clone())?;
+            change.put_table(visit.clone())?;
+            for (code, age) in rows {
+                let values = [Value::Text((*code).into()), Value::Integer(*age)];
+                let rid = change.insert(&change.writer(&subject)?, &values)?;
+                change.insert(&change.writer(&visit)?, &[Value::Text(rid.to_string())])?;
+            }
+            Ok::<_, CatalogError>(())
+        });
+        made.unwrap();
+        lab
+    };
+    let mut ours = keyed("ours", &[("P1", 60), ("P2", 40)]);
+    let theirs = keyed("theirs", &[("P2", 41), ("P3", 50)]);
+    let import = |ours: &mut Workspace| {
+        let (to, from) = ((&mut ours.catalog, &ours.objects), (&theirs.catalog, &theirs.objects));
+        import_workspace(to, from, "dbag import theirs", false, &NoProgress).unwrap()
+    };
+    let report = import(&mut ours);
+    assert_eq!(report.merge.dangling, []);
+    let rows = rows_of_catalog(&ours.catalog);
+    let ages: BTreeMap<_, _> =
+        rows["domain:Subject"].values().map(|row| (row["Code"].clone(), row["Age"].clone())).collect();
+    let text = |text: &str| Some(text.to_owned());
+    // Theirs was made later.
+    let expected = [("P1", "60"), ("P2", "41"), ("P3", "50")];
+    assert_eq!(ages, expected.map(|(code, age)| (text(code), text(age))).into());
+    assert_eq!(rows["domain:Visit"].len(), 4);
+    let before = ours.catalog.number_at(&Moment::Now).unwrap();
+    import(&mut ours);
+    assert_eq!(ours.catalog.number_at(&Moment::Now).unwrap(), before);
+}

@@ -55,8 +55,8 @@ impl Remapped {
     }
 }
 
-/// Finds the rows whose RID is another row's here: one of another table, or one that was created at another time. What
-/// was given anew at an earlier merge of the same source keeps that RID.
+/// Finds the rows whose RID is another row's here: one of another table, or one that was created at another time. A row
+/// that has the key of one that is here is that row. What was given anew at an earlier merge of the same source keeps that RID.
 pub(super) fn find_collisions(change: &mut Change<'_>, source: &dyn Source) -> Result<Remapped, IngestError> {
     change.clear_theirs()?;
     let mut remapped = Remapped::default();
@@ -66,6 +66,7 @@ pub(super) fn find_collisions(change: &mut Change<'_>, source: &dyn Source) -> R
         let name = table.qualified_name();
         let ours = change.table(&name)?;
         let term = at("Name").filter(|_| ours.is_vocabulary());
+        let key = key_of(&ours, table);
         source.rows(table, &mut |row| {
             let text = |at: usize| row[at].to_text().unwrap_or_default().into_owned();
             let theirs = text(rid);
@@ -81,6 +82,10 @@ pub(super) fn find_collisions(change: &mut Change<'_>, source: &dyn Source) -> R
                 remapped.ours.insert(theirs, here);
                 return Ok(());
             }
+            if let Some(here) = same_key(change, &ours, &key, row)?.filter(|here| *here != theirs) {
+                remapped.ours.insert(theirs, here);
+                return Ok(());
+            }
             change.note_theirs(&name, &theirs, &created.map(text).unwrap_or_default())?;
             Ok(())
         })?;
@@ -91,6 +96,35 @@ pub(super) fn find_collisions(change: &mut Change<'_>, source: &dyn Source) -> R
         remapped.list.push((table, theirs, ours));
     }
     Ok(remapped)
+}
+
+/// The columns of a table's key, and where they are in their rows. A key of what other rows are called here is none by which
+/// rows of two catalogs can be told to be the same.
+fn key_of(ours: &Table, theirs: &Table) -> Vec<(String, usize)> {
+    let refers = |name: &String| {
+        ours.foreign_keys.iter().any(|key| key.foreign_key_columns.iter().any(|c| c.column_name == *name))
+    };
+    let Some(key) = ours.natural_key().filter(|key| !ours.is_vocabulary() && !key.iter().any(refers)) else {
+        return Vec::new();
+    };
+    let at = |name: &String| theirs.column_definitions.iter().position(|column| column.name == *name);
+    let found: Option<Vec<(String, usize)>> =
+        key.iter().map(|name| Some((name.clone(), at(name)?))).collect();
+    found.unwrap_or_default()
+}
+
+/// The row here that has the key of one of theirs.
+fn same_key(
+    change: &Change<'_>,
+    ours: &Table,
+    key: &[(String, usize)],
+    row: &[Value],
+) -> Result<Option<String>, IngestError> {
+    if key.is_empty() || key.iter().any(|(_, at)| row[*at] == Value::Null) {
+        return Ok(None);
+    }
+    let key: Vec<(&str, &Value)> = key.iter().map(|(name, at)| (name.as_str(), &row[*at])).collect();
+    Ok(change.rid_by_key(ours, &key)?)
 }
 
 fn is_local(rid: &str) -> bool {
