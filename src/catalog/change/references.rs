@@ -2,7 +2,7 @@
 
 use super::Change;
 use crate::catalog::CatalogError;
-use crate::catalog::sql::{literal, quoted, sql_names};
+use crate::catalog::sql::{quoted, sql_names};
 use crate::model::{ForeignKey, Table};
 
 /// A foreign key with both of its tables, as SQL sees them.
@@ -138,20 +138,22 @@ impl Change<'_> {
         rid: &str,
     ) -> Result<Vec<(Table, String)>, CatalogError> {
         let mut dependents = Vec::new();
-        let cascading = self.references().into_iter().filter(|reference| {
-            reference.to.qualified_name() == table.qualified_name() && reference.key.on_delete == "CASCADE"
+        let cascades = |key: &&ForeignKey| {
+            key.on_delete == "CASCADE" && key.refers_to(&table.schema_name, &table.table_name)
+        };
+        let keys = self.model.tables().flat_map(|from| {
+            from.foreign_keys.iter().filter(cascades).filter_map(|key| self.reference(from, key))
         });
-        for reference in cascading {
+        for reference in keys {
             let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
             let same: Vec<String> =
                 reference.columns.iter().map(|(ours, theirs)| format!("f.{ours} = t.{theirs}")).collect();
             let sql = format!(
-                "SELECT f.\"RID\" FROM main.{to} t JOIN main.{from} f ON {} WHERE t.\"RID\" = {}",
-                same.join(" AND "),
-                literal(rid)
+                "SELECT f.\"RID\" FROM main.{to} t JOIN main.{from} f ON {} WHERE t.\"RID\" = ?",
+                same.join(" AND ")
             );
-            let mut statement = self.transaction.prepare(&sql).map_err(|e| self.fail(e))?;
-            let rids = statement.query_map((), |row| row.get::<_, String>(0)).and_then(Iterator::collect);
+            let mut statement = self.transaction.prepare_cached(&sql).map_err(|e| self.fail(e))?;
+            let rids = statement.query_map([rid], |row| row.get::<_, String>(0)).and_then(Iterator::collect);
             let rids: Vec<String> = rids.map_err(|e| self.fail(e))?;
             dependents.extend(rids.into_iter().map(|rid| (reference.from.clone(), rid)));
         }
