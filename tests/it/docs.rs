@@ -54,15 +54,27 @@ fn every_setting_is_documented() {
 
 #[test]
 fn the_quick_start_works_to_the_letter() {
-    let sandbox = Sandbox::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let script = blocks(&document("README.md"), "quick start").replace("8765", &port);
+    let output = run(&script);
+    assert!(output.stdout.contains("complete and valid"), "{output:?}");
+    assert!(output.stdout.contains("digits@1.1.0"), "{output:?}");
+}
+
+#[test]
+fn the_guide_to_the_workspace_works_to_the_letter() {
+    let output = run(&blocks(&document("docs/catalog.md"), "a lab"));
+    assert!(output.stdout.contains("All is right"), "{output:?}");
+    assert!(output.stdout.contains("digits-test              40 members"), "{output:?}");
+}
+
+/// Runs a script in an empty folder, with the dbag of this build.
+fn run(script: &str) -> crate::support::Output {
+    let sandbox = Sandbox::new();
     let folder = Path::new(env!("CARGO_BIN_EXE_dbag")).parent().unwrap().to_owned();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     fs_err::create_dir(sandbox.path("empty")).unwrap();
     let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &script]).env("PATH", path).current_dir(sandbox.path("empty"));
-    let output = sandbox.run(&mut bash).expect(0);
-    assert!(output.stdout.contains("complete and valid"), "{output:?}");
-    assert!(output.stdout.contains("digits@1.1.0"), "{output:?}");
+    bash.args(["-euo", "pipefail", "-c", script]).env("PATH", path).current_dir(sandbox.path("empty"));
+    sandbox.run(&mut bash).expect(0)
 }
