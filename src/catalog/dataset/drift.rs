@@ -125,14 +125,14 @@ impl View<'_> {
         };
         let (live, past) = sql_names(element);
         let (links, _) = sql_names(&side.link.table);
-        let (new, _) = new_and_old(&side.link, dataset, since);
+        let (new, old) = new_and_old(&side.link, dataset, since);
         // The rows that are younger than the release come first, each with what it was then.
         Some(format!(
             "SELECT count(*) FROM main.{live} l CROSS JOIN main.{past} h WHERE l.\"dbag:from\" > {since} \
              AND h.\"RID\" = l.\"RID\" AND h.\"dbag:from\" <= {since} AND h.\"dbag:to\" > {since} \
              AND ({now}) IS NOT ({then}) \
              AND EXISTS (SELECT 1 FROM main.{links} m WHERE m.{outer} = {rid} AND m.{inner} = l.\"RID\") \
-             AND l.\"RID\" NOT IN ({new})",
+             AND l.\"RID\" NOT IN ({new} EXCEPT {old})",
             now = row("l"),
             then = row("h"),
             outer = quoted(&side.link.outer),

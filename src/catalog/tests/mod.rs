@@ -2,4 +2,5 @@
 //! the model says that it was.
 
 mod life;
+mod membership;
 mod writers;
