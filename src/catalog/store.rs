@@ -134,7 +134,9 @@ impl Catalog {
         catalog.change("dbag init", |change| change.complete_model(&options.schema))?;
         drop(catalog);
         temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;
-        Self::open(path, options.clock)
+        let catalog = Self::open(path, options.clock)?;
+        catalog.settle();
+        Ok(catalog)
     }
 
     /// Opens an existing catalog file.
@@ -267,13 +269,29 @@ impl Catalog {
         command: &str,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let expected = std::mem::take(&mut self.expected);
         // What hinders that hinders no other change, or will be told by it.
         if let Err(error) = self.fold() {
             self.note(&format!("what was spooled is not folded in yet: {error}"));
         }
-        let (result, change) = self.begin(f)?;
-        change.commit(command)?;
-        Ok(result)
+        self.expected = expected;
+        let done = self.begin(f).and_then(|(result, change)| {
+            change.commit(command)?;
+            Ok(result)
+        });
+        self.settle();
+        done
+    }
+
+    /// Leaves the file in the mode with a log, where it is to be in that; readers are better served by it. Where it can't be
+    /// brought to it now, the next change does so.
+    fn settle(&self) {
+        if let Some(journal) = self.journal
+            && resolve(journal, &self.path) == JournalMode::Wal
+            && self.connection.is_readonly(MAIN_DB).is_ok_and(|readonly| !readonly)
+        {
+            let _ = enter(&self.connection, &self.path, JournalMode::Wal, 0, Duration::ZERO);
+        }
     }
 
     /// Runs `f` as [`Catalog::change`] would, with all of its checks, and takes everything back.
@@ -281,6 +299,7 @@ impl Catalog {
         &mut self,
         f: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.expected = 0;
         let (result, mut change) = self.begin(f)?;
         change.finish("dbag rehearse")?;
         Ok(result)

@@ -68,7 +68,7 @@ fn what_is_left_over_is_told_and_removed_once_it_is_old() {
     );
     let touch = |path: &Path| {
         let old = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
-        std::fs::File::open(path).unwrap().set_modified(old).unwrap();
+        fs_err::File::open(path).unwrap().file().set_modified(old).unwrap();
     };
     leftovers.iter().for_each(|path| touch(path));
     touch(leftovers[1].parent().unwrap());

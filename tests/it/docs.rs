@@ -42,6 +42,15 @@ fn every_finding_is_documented() {
 }
 
 #[test]
+fn every_fault_of_a_workspace_is_documented() {
+    let text = document("docs/fsck.md");
+    for (code, meaning) in dbag::catalog::Fault::CODES {
+        let row = format!("| `{code}` | {meaning} |");
+        assert!(text.contains(&row), "docs/fsck.md lacks {row}");
+    }
+}
+
+#[test]
 fn every_setting_is_documented() {
     let text = document("docs/configuration.md");
     for setting in dbag::settings::Settings::DESCRIBED {

@@ -57,6 +57,38 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Every code, with what it stands for.
+    pub const CODES: &'static [(&'static str, &'static str)] = &[
+        ("E401", "SQLite finds the catalog's file damaged."),
+        ("E402", "A model can't be read."),
+        ("E403", "A model contradicts itself."),
+        ("E404", "A table or column of the model is not in the file."),
+        ("W405", "An index is not in the file. `--repair` makes it."),
+        ("E406", "Rows have the same key."),
+        ("W407", "Rows have no value in a column that needs one, as rows of bags may."),
+        ("E408", "A RID is that of two rows."),
+        ("E409", "RIDs that were given would be given again."),
+        ("E410", "A dataset's name leads to no dataset."),
+        ("W411", "References lead to no row, as those of rows of bags may."),
+        ("E412", "Changes are missing between others."),
+        ("E413", "A later change has an earlier snapshot."),
+        ("E414", "A model, a version or an undo belongs to a change that was not made."),
+        ("E415", "A change was made by an execution that is not there."),
+        ("E416", "A row was so from or until a change that was not made, or for no time."),
+        ("E417", "A row has two versions at one time."),
+        ("E421", "A row names a file that is not in the workspace's store."),
+        ("E422", "A file has another length than the row that names it says."),
+        ("E423", "A file's bytes are not what its name says (`--deep`)."),
+        ("E424", "A row's SHA-256 is none."),
+        ("E425", "A file that is kept where it was imported from is gone, or another."),
+        (
+            "W426",
+            "A file that is kept where it was imported from was written to since; `--deep` tells whether it is the same.",
+        ),
+        ("W430", "A run that was killed more than a day ago left a file. `--repair` removes it."),
+        ("W431", "A spooled file could not be folded in and was put aside."),
+    ];
+
     /// Something wrong.
     #[must_use]
     pub fn new(code: &'static str, place: impl Into<String>, message: impl Into<String>) -> Self {
