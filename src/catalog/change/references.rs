@@ -125,7 +125,7 @@ impl Change<'_> {
     }
 
     /// Whether rows of other tables go with a table's.
-    pub(super) fn has_dependents(&self, table: &Table) -> bool {
+    pub(in crate::catalog) fn has_dependents(&self, table: &Table) -> bool {
         let name = table.qualified_name();
         let cascades = |reference: &Reference<'_>| reference.key.on_delete == "CASCADE";
         self.references().iter().any(|reference| reference.to.qualified_name() == name && cascades(reference))

@@ -159,20 +159,30 @@ impl Change<'_> {
         rids: &[String],
     ) -> Result<DeletedRows, CatalogError> {
         let name = table.qualified_name();
-        let mut gone: HashSet<(String, String)> = HashSet::new();
-        for rid in rids {
-            if !self.is_there(table, rid)? && !gone.contains(&(name.clone(), rid.clone())) {
+        let mut rids = rids.to_vec();
+        rids.sort_unstable();
+        rids.dedup();
+        for rid in &rids {
+            if !self.is_there(table, rid)? {
                 return Err(CatalogError::NoRowOf { table: table.table_name.clone(), rid: rid.clone() });
             }
-            let mut pending = vec![(table.clone(), rid.clone())];
-            while let Some((table, rid)) = pending.pop() {
-                if gone.insert((table.qualified_name(), rid.clone())) {
-                    pending.extend(self.dependents(&table, &rid)?);
+        }
+        let mut gone: HashSet<(String, String)> = HashSet::new();
+        if self.has_dependents(table) {
+            for rid in &rids {
+                let mut pending = vec![(table.clone(), rid.clone())];
+                while let Some((table, rid)) = pending.pop() {
+                    if gone.insert((table.qualified_name(), rid.clone())) {
+                        pending.extend(self.dependents(&table, &rid)?);
+                    }
+                }
+                // One row may have gone with another.
+                if self.is_there(table, rid)? {
+                    self.delete(table, rid)?;
                 }
             }
-            if self.is_there(table, rid)? {
-                self.delete(table, rid)?;
-            }
+        } else {
+            self.delete_all(table, &rids)?;
         }
         let mut with: BTreeMap<String, u64> = BTreeMap::new();
         let asked: HashSet<&String> = rids.iter().collect();
@@ -181,9 +191,6 @@ impl Change<'_> {
                 *with.entry(of.rsplit(':').next().unwrap_or(of).to_owned()).or_default() += 1;
             }
         }
-        let mut rids = rids.to_vec();
-        rids.sort_unstable();
-        rids.dedup();
         Ok(DeletedRows { table: table.table_name.clone(), rids, with })
     }
 
