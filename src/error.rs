@@ -296,9 +296,9 @@ fn ingest(error: &IngestError) -> ErrorKind {
         | IngestError::Pattern(_)
         | IngestError::TwoOrigins(_)
         | IngestError::Reserved { .. }
+        | IngestError::SameCatalog(_)
         | IngestError::NotAnAssetTable { .. } => ErrorKind::Usage,
         IngestError::Interrupted => ErrorKind::Unfinished,
-        IngestError::SameCatalog(_) => ErrorKind::Usage,
         IngestError::Bag(error) => bag(error),
         IngestError::Tables(error) => tables(error),
         IngestError::Catalog(error) => catalog(error),
@@ -313,7 +313,7 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
             ErrorKind::Environment
         }
         // The other one may die; then this one goes on.
-        MaterializeError::Busy(_) => ErrorKind::Unfinished,
+        MaterializeError::Busy(_) | MaterializeError::NothingThere(_) => ErrorKind::Unfinished,
         MaterializeError::Setup(SetupError::Io(error)) => io(error),
         // What the request names was found by now: this is about what is made of it.
         MaterializeError::Io(error)
@@ -322,7 +322,6 @@ fn materialize(error: &MaterializeError) -> ErrorKind {
             ErrorKind::Usage => ErrorKind::Environment,
             kind => kind,
         },
-        MaterializeError::NothingThere(_) => ErrorKind::Unfinished,
         MaterializeError::Cache(error) => cache(error),
         MaterializeError::Bag(error) => bag(error),
         _ => ErrorKind::Usage,

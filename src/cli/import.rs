@@ -43,7 +43,7 @@ pub(super) struct Import {
     /// The table of rows or files, made if it is new
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// What to call the dataset of a bag [default: as the bag says, else Dataset_RID]
+    /// What to call the dataset of a bag [default: as the bag says, else `Dataset_RID`]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<DatasetName>,
     /// The type of a column, instead of the guessed one (repeatable)
@@ -122,7 +122,7 @@ impl Import {
                 self.refuse_all_but_name("a bag")?;
                 return import_bag::bag(&self.path, self.name.as_ref(), self.dry_run, context);
             }
-            Kind::Workspace => {
+            Kind::Workspace if self.table.is_none() => {
                 self.refuse_all_but_name("a workspace")?;
                 return import_bag::workspace(&self.path, self.dry_run, context);
             }

@@ -12,7 +12,7 @@ pub enum TablesError {
     #[error("{bag}: {file}: {source}")]
     Csv { bag: PathBuf, file: String, source: CsvError },
     #[error("{bag}: {file}, line {line}, column {column:?}: {source}")]
-    BadValue { bag: PathBuf, file: String, line: u64, column: String, source: ValueError },
+    BadValue { bag: PathBuf, file: String, line: u64, column: String, source: Box<ValueError> },
     #[error("{bag}: {file} is still to be fetched")]
     NotFetched { bag: PathBuf, file: String },
     #[error("{bag}: {file} is listed in the manifest but can't be read")]

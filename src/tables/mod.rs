@@ -141,7 +141,7 @@ impl<'b> BagTables<'b> {
                     file: path(),
                     line: reader.line(),
                     column: column.name.clone(),
-                    source,
+                    source: Box::new(source),
                 })?);
             }
             each(&row)?;

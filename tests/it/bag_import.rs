@@ -26,7 +26,7 @@ fn rows_of_bag(path: &std::path::Path) -> BTreeMap<String, Rows> {
             .for_each(table, |row| {
                 let names = table.table.column_definitions.iter().map(|column| column.name.clone());
                 let cells: BTreeMap<_, _> = names
-                    .zip(row.iter().map(|value| value.to_text().map(|text| text.into_owned())))
+                    .zip(row.iter().map(|value| value.to_text().map(std::borrow::Cow::into_owned)))
                     .collect();
                 rows.entry(cells["RID"].clone().unwrap()).or_insert(cells);
                 Ok::<_, TablesError>(())
@@ -46,7 +46,7 @@ fn rows_of_catalog(catalog: &Catalog) -> BTreeMap<String, Rows> {
             .for_each_selected(selection, |row| {
                 let names = selection.table.column_definitions.iter().map(|column| column.name.clone());
                 let cells: BTreeMap<_, _> = names
-                    .zip(row.iter().map(|value| value.to_text().map(|text| text.into_owned())))
+                    .zip(row.iter().map(|value| value.to_text().map(std::borrow::Cow::into_owned)))
                     .collect();
                 rows.insert(cells["RID"].clone().unwrap(), cells);
                 Ok::<_, CatalogError>(())
@@ -66,7 +66,7 @@ fn import(lab: &mut Workspace, path: &std::path::Path) -> BagImportReport {
 fn each_real_bag_comes_in_with_every_row_and_cell() {
     for bag in bags() {
         let sandbox = Sandbox::new();
-        let mut lab = Workspace::init(&sandbox.path("lab"), &Default::default()).unwrap();
+        let mut lab = Workspace::init(&sandbox.path("lab"), &CreateOptions::default()).unwrap();
         let report = import(&mut lab, &bag);
         let (there, here) = (rows_of_bag(&bag), rows_of_catalog(&lab.catalog));
         assert!(there.len() > 5, "{}", bag.display());
@@ -183,7 +183,7 @@ fn two_workspaces_become_one_and_rids_that_are_taken_are_given_anew() {
 #[test]
 fn what_changed_later_wins() {
     let sandbox = Sandbox::new();
-    let mut ours = Workspace::init(&sandbox.path("ours"), &Default::default()).unwrap();
+    let mut ours = Workspace::init(&sandbox.path("ours"), &CreateOptions::default()).unwrap();
     let mut theirs = lab(&sandbox, "theirs", &["Ada", "Bo"]);
     let import = |theirs: &Workspace, catalog: &mut Workspace| {
         let (to, from) = ((&mut catalog.catalog, &catalog.objects), (&theirs.catalog, &theirs.objects));
@@ -213,7 +213,7 @@ fn what_changed_later_wins() {
 fn bags_that_are_damaged_holey_or_differ_in_type_are_refused_and_nothing_stays() {
     let Some(bag) = bags().into_iter().next() else { return };
     let sandbox = Sandbox::new();
-    let mut lab = Workspace::init(&sandbox.path("lab"), &Default::default()).unwrap();
+    let mut lab = Workspace::init(&sandbox.path("lab"), &CreateOptions::default()).unwrap();
     let before = rows_of_catalog(&lab.catalog);
     let mut archive = zip::ZipArchive::new(fs_err::File::open(&bag).unwrap()).unwrap();
     archive.extract(sandbox.path("bag")).unwrap();
@@ -236,7 +236,7 @@ fn bags_that_are_damaged_holey_or_differ_in_type_are_refused_and_nothing_stays()
 fn rows_with_the_same_key_are_the_same_row() {
     let sandbox = Sandbox::new();
     let keyed = |name: &str, rows: &[(&str, i64)]| {
-        let mut lab = Workspace::init(&sandbox.path(name), &Default::default()).unwrap();
+        let mut lab = Workspace::init(&sandbox.path(name), &CreateOptions::default()).unwrap();
         let made = lab.catalog.change("dbag test", |change| {
             let mut subject = Table::new("domain", "Subject", "");
             subject.column_definitions.push(Column::new("Code", ColumnType::new("text")).required());

@@ -81,6 +81,7 @@ fn the_bytes_of_bag_format_1() {
     let sandbox = Sandbox::new();
     let options = CreateOptions {
         rid_prefix: Some(RidPrefix::parse("7WXY").unwrap()),
+        id: Some("7wxy".into()),
         clock: Clock::Fixed(1_795_424_151_577_689),
         ..CreateOptions::default()
     };

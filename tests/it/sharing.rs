@@ -38,7 +38,9 @@ fn a_claim_that_a_full_disk_cut_short_holds_nobody_up() {
     let (remote, sandbox) = (Remote::of(5, 100, 100), Sandbox::new());
     let _server = bag_of(&remote, &sandbox);
     let mut command = in_cache(&sandbox, &["materialize", "bag"]);
-    let faults = [Fault::FullAfter(0), Fault::Only(".claim".into())];
+    // A claim is written under another name and appears whole; the cache is there.
+    sandbox.write("cache/format", "dbag cache 1\n");
+    let faults = [Fault::FullAfter(0), Fault::Only(".new".into())];
     sandbox.run(with_faults(&mut command, &shim, &faults)).expect(3);
     let work = sandbox.path("cache/work-1");
     assert_eq!(claims(&work), Vec::<PathBuf>::new());

@@ -1,5 +1,7 @@
 //! Rows: new, the same, or with other values.
 
+use std::borrow::Cow;
+
 use super::rids::Remapped;
 use super::{MergedTable, Source};
 use crate::catalog::{Change, RowWriter, SystemValues};
@@ -101,7 +103,7 @@ impl Merger {
     }
 
     fn system(&self, row: &[Value]) -> Result<SystemValues, IngestError> {
-        let text = |index: usize| self.system[index].and_then(|at| row[at].to_text()).map(|t| t.into_owned());
+        let text = |index: usize| self.system[index].and_then(|at| row[at].to_text()).map(Cow::into_owned);
         let rid = text(0).unwrap_or_default();
         let parsed = Rid::parse(&rid)
             .ok_or_else(|| IngestError::BadRid { table: self.ours.qualified_name(), rid: rid.clone() })?;

@@ -57,6 +57,7 @@ impl<'e> Engine<'e> {
     /// Fetches a file of more than `SMALL` octets, or of unknown length; its length.
     pub(super) async fn large(&self, errand: &Errand<'_, 'e>, partly: &mut Partly<'e>) -> Result<u64, Miss> {
         let wanted = errand.wanted;
+        let is_first_try = partly.assembly.is_none();
         let assembly = match &partly.assembly {
             Some(assembly) => Arc::clone(assembly),
             None => {
@@ -65,7 +66,9 @@ impl<'e> Engine<'e> {
                 Arc::clone(partly.assembly.insert(assembly))
             }
         };
-        let known = assembly.whole().filter(|origin| origin.url == name(errand.url));
+        // What this run has under way it sees through; what an earlier one left may be whole already.
+        let whole = if is_first_try { assembly.whole() } else { None };
+        let known = whole.filter(|origin| origin.url == name(errand.url));
         let resumed = match known {
             // It was killed, or failed, between the last octet and the file's place.
             Some(origin) if wanted.length.is_none_or(|length| origin.length == Some(length)) => {
