@@ -1,6 +1,8 @@
 //! What the local catalog's past costs: a change, a point read and a full read, by what is in it. `cargo xtask bench
 //! catalog` runs this and draws the plot.
 
+#![allow(clippy::print_stdout)]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
