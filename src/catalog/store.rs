@@ -209,7 +209,7 @@ impl Catalog {
     }
 
     /// Says about how many octets the next change will write. It may be written faster for it.
-    pub fn expect(&mut self, bytes: u64) {
+    pub fn foresee(&mut self, bytes: u64) {
         self.expected = bytes;
     }
 

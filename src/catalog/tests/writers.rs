@@ -50,7 +50,7 @@ fn the_journal_is_as_it_was_asked_for_from_the_next_change_on() {
     insert(&mut catalog).unwrap();
     assert_eq!(mode(&catalog), "wal");
     // A large change goes past the log, and leaves the file in the mode with one.
-    catalog.expect(64 << 20);
+    catalog.foresee(64 << 20);
     let within = catalog.change("dbag test", |change| {
         let mode = change.transaction.query_row("PRAGMA journal_mode", (), |row| row.get::<_, String>(0));
         Ok::<_, CatalogError>(mode.unwrap())
@@ -61,7 +61,7 @@ fn the_journal_is_as_it_was_asked_for_from_the_next_change_on() {
     // Not where another one has it open.
     let other = Catalog::open(catalog.path(), Clock::System).unwrap();
     assert_eq!(rows(&other), 3);
-    catalog.expect(64 << 20);
+    catalog.foresee(64 << 20);
     insert(&mut catalog).unwrap();
     assert_eq!((mode(&catalog).as_str(), rows(&other)), ("wal", 4));
     drop((catalog, other));

@@ -106,7 +106,7 @@ pub fn import_table(
         bad.settle(report)
     };
     // Rows with their system columns and indexes are about four times what they are as text.
-    catalog.expect(length * 4);
+    catalog.foresee(length * 4);
     let done =
         if import.dry_run { catalog.rehearse(import_all) } else { catalog.change(&command, import_all) };
     progress.end();
