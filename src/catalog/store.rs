@@ -54,11 +54,19 @@ pub struct CreateOptions {
     pub id: Option<String>,
     /// The clock of this handle.
     pub clock: Clock,
+    /// Who makes it.
+    pub agent: Agent,
 }
 
 impl Default for CreateOptions {
     fn default() -> Self {
-        Self { schema: "domain".into(), rid_prefix: None, id: None, clock: Clock::System }
+        Self {
+            schema: "domain".into(),
+            rid_prefix: None,
+            id: None,
+            clock: Clock::System,
+            agent: Agent::default(),
+        }
     }
 }
 
@@ -131,6 +139,7 @@ impl Catalog {
         };
         set_up().map_err(|e| sqlite(path, e))?;
         let mut catalog = Self { journal: None, ..Self::from_connection(connection, path, options.clock)? };
+        catalog.agent = options.agent.clone();
         catalog.change("dbag init", |change| change.complete_model(&options.schema))?;
         drop(catalog);
         temporary.persist_noclobber(path).map_err(|e| CatalogError::Io(e.error))?;

@@ -1,7 +1,7 @@
 //! `dbag export` and `dbag publish`: the same bytes at every run, and old versions for ever.
 
 use dbag::bag::NoProgress;
-use dbag::catalog::{Clock, CreateOptions};
+use dbag::catalog::{Agent, Clock, CreateOptions, Program};
 use dbag::export::{AssetMode, ExportOptions, export};
 use dbag::ingest::{AssetImport, TableImport, import_folder, import_table};
 use dbag::model::RidPrefix;
@@ -82,6 +82,7 @@ fn the_bytes_of_bag_format_1() {
     let options = CreateOptions {
         rid_prefix: Some(RidPrefix::parse("7WXY").unwrap()),
         id: Some("7wxy".into()),
+        agent: Agent { user: "golden".into(), host: "golden".into(), program: Program::default() },
         clock: Clock::Fixed(1_795_424_151_577_689),
         ..CreateOptions::default()
     };
