@@ -86,21 +86,6 @@ impl Change<'_> {
         found.map_err(|e| self.fail(e))
     }
 
-    /// Deletes a row and nothing that refers to it.
-    pub fn delete_only(&mut self, table: &Table, rid: &str) -> Result<(), CatalogError> {
-        let (live, history) = sql_names(table);
-        let columns = self.file_columns(table)?.join(", ");
-        let keep = format!(
-            "INSERT INTO main.{history} ({columns}, \"dbag:to\") SELECT {columns}, ?1 FROM main.{live} \
-             WHERE \"RID\" = ?2 AND \"dbag:from\" < ?1"
-        );
-        let delete = format!("DELETE FROM main.{live} WHERE \"RID\" = ?");
-        let kept = self.transaction.execute(&keep, (self.number, rid));
-        kept.and_then(|_| self.transaction.execute(&delete, [rid])).map_err(|e| self.fail(e))?;
-        self.touch(table);
-        Ok(())
-    }
-
     /// Forgets the rows that [`Change::note_theirs`] noted.
     pub fn clear_theirs(&mut self) -> Result<(), CatalogError> {
         let sql = "DROP TABLE IF EXISTS temp.dbag_theirs; CREATE TEMP TABLE dbag_theirs \

@@ -35,13 +35,9 @@ pub use merge::{MergeReport, MergedTable};
 pub use terms::{TermImport, TermReport, import_terms};
 pub use workspace::{WorkspaceImportReport, import_workspace};
 
-use crate::model::deriva_ml_tables;
+use crate::model::is_kept_name;
 
 /// Refuses to make tables whose names dbag and deriva-ml need for their own.
 fn check_name(table: &str) -> Result<(), IngestError> {
-    let own = deriva_ml_tables("").iter().any(|own| own.table_name.eq_ignore_ascii_case(table));
-    if own || table.to_ascii_lowercase().starts_with("dataset_") {
-        return Err(IngestError::Reserved { table: table.to_owned() });
-    }
-    Ok(())
+    if is_kept_name(table) { Err(IngestError::Reserved { table: table.to_owned() }) } else { Ok(()) }
 }

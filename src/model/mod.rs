@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 
 pub use build::{FeatureColumns, asset_table, feature_table, vocabulary};
 pub use check::ModelFault;
-pub use deriva_ml::{DERIVA_ML, deriva_ml_tables, membership_table, seed_terms};
+pub use deriva_ml::{DERIVA_ML, deriva_ml_tables, is_kept_name, membership_table, seed_terms};
 pub use feature::{Feature, Link};
 pub use json::{ModelError, Place, Rest};
 pub use kind::{AssetExecutions, AssetForm, AssetTypes, Association, Membership, TableKind};

@@ -14,6 +14,22 @@ struct Reference<'m> {
     columns: Vec<(String, String)>,
 }
 
+impl Reference<'_> {
+    /// The SQL by which a row of one alias refers to one of the other.
+    fn equal(&self, from: &str, to: &str) -> String {
+        let pairs = self.columns.iter().map(|(ours, theirs)| format!("{from}.{ours} = {to}.{theirs}"));
+        pairs.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The SQL by which a row `f` refers to nothing.
+    fn dangles(&self) -> String {
+        let (to, _) = sql_names(self.to);
+        let set: Vec<String> = self.columns.iter().map(|(ours, _)| format!("f.{ours} IS NOT NULL")).collect();
+        let set = set.join(" AND ");
+        format!("{set} AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {})", self.equal("f", "t"))
+    }
+}
+
 impl Change<'_> {
     /// Refuses references that this change has left without a row, at either end.
     pub(super) fn check_references(&self) -> Result<(), CatalogError> {
@@ -51,18 +67,12 @@ impl Change<'_> {
 
     /// Rows of this change that refer to nothing.
     fn check_new(&self, reference: &Reference<'_>) -> Result<(), CatalogError> {
-        let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
-        let set: Vec<String> =
-            reference.columns.iter().map(|(ours, _)| format!("f.{ours} IS NOT NULL")).collect();
-        let same: Vec<String> =
-            reference.columns.iter().map(|(ours, theirs)| format!("t.{theirs} = f.{ours}")).collect();
+        let (from, _) = sql_names(reference.from);
         let sql = format!(
-            "SELECT f.\"RID\", CAST(f.{} AS TEXT) FROM main.{from} f WHERE f.\"dbag:from\" = {} AND {} \
-             AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {}) LIMIT 1",
+            "SELECT f.\"RID\", CAST(f.{} AS TEXT) FROM main.{from} f WHERE f.\"dbag:from\" = {} AND {} LIMIT 1",
             reference.columns[0].0,
             self.number,
-            set.join(" AND "),
-            same.join(" AND ")
+            reference.dangles()
         );
         match self.pair(&sql)? {
             None => Ok(()),
@@ -78,14 +88,12 @@ impl Change<'_> {
     /// Rows that refer to what this change has taken away.
     fn check_gone(&self, reference: &Reference<'_>) -> Result<(), CatalogError> {
         let ((from, _), (to, past)) = (sql_names(reference.from), sql_names(reference.to));
-        let joined: Vec<String> =
-            reference.columns.iter().map(|(ours, theirs)| format!("f.{ours} = h.{theirs}")).collect();
         let there: Vec<String> =
             reference.columns.iter().map(|(_, theirs)| format!("t.{theirs} = h.{theirs}")).collect();
         let sql = format!(
             "SELECT h.\"RID\", f.\"RID\" FROM main.{past} h JOIN main.{from} f ON {} WHERE h.\"dbag:to\" = {} \
              AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {}) LIMIT 1",
-            joined.join(" AND "),
+            reference.equal("f", "h"),
             self.number,
             there.join(" AND ")
         );
@@ -103,16 +111,8 @@ impl Change<'_> {
     /// For each foreign key, `schema:Table.column` and the SQL that counts the rows that refer to nothing.
     pub(in crate::catalog) fn dangling_counts(&self) -> Vec<(String, String)> {
         let count = |reference: &Reference<'_>| {
-            let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
-            let set: Vec<String> =
-                reference.columns.iter().map(|(ours, _)| format!("f.{ours} IS NOT NULL")).collect();
-            let same: Vec<String> =
-                reference.columns.iter().map(|(ours, theirs)| format!("t.{theirs} = f.{ours}")).collect();
-            let sql = format!(
-                "SELECT count(*) FROM main.{from} f WHERE {} AND NOT EXISTS (SELECT 1 FROM main.{to} t WHERE {})",
-                set.join(" AND "),
-                same.join(" AND ")
-            );
+            let (from, _) = sql_names(reference.from);
+            let sql = format!("SELECT count(*) FROM main.{from} f WHERE {}", reference.dangles());
             (format!("{}.{}", reference.from.qualified_name(), columns_of(reference.key)), sql)
         };
         self.references().iter().map(count).collect()
@@ -146,11 +146,9 @@ impl Change<'_> {
         });
         for reference in keys {
             let ((from, _), (to, _)) = (sql_names(reference.from), sql_names(reference.to));
-            let same: Vec<String> =
-                reference.columns.iter().map(|(ours, theirs)| format!("f.{ours} = t.{theirs}")).collect();
             let sql = format!(
                 "SELECT f.\"RID\" FROM main.{to} t JOIN main.{from} f ON {} WHERE t.\"RID\" = ?",
-                same.join(" AND ")
+                reference.equal("f", "t")
             );
             let mut statement = self.transaction.prepare_cached(&sql).map_err(|e| self.fail(e))?;
             let rids = statement.query_map([rid], |row| row.get::<_, String>(0)).and_then(Iterator::collect);

@@ -243,7 +243,7 @@ impl Change<'_> {
     }
 
     /// Deletes one row and none that goes with it; false where it is not there.
-    fn delete_alone(&mut self, writer: &RowWriter, rid: &str) -> Result<bool, CatalogError> {
+    pub fn delete_alone(&mut self, writer: &RowWriter, rid: &str) -> Result<bool, CatalogError> {
         self.keep(writer, rid)?;
         let deleted = self
             .transaction

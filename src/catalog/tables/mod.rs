@@ -10,7 +10,7 @@ pub use rows::{CellChange, DeletedRows, RowChange};
 
 use super::sql::find_table;
 use super::{Catalog, CatalogError, Change};
-use crate::model::{DERIVA_ML, Model, Table, TableKind, deriva_ml_tables};
+use crate::model::{DERIVA_ML, Model, Table, TableKind, is_kept_name};
 
 /// A table in a list.
 #[derive(Debug, Clone)]
@@ -66,11 +66,7 @@ impl Catalog {
 
 /// Refuses a new table's name that dbag and deriva-ml need for their own.
 pub(super) fn check_free_name(name: &str) -> Result<(), CatalogError> {
-    let own = deriva_ml_tables("").iter().any(|own| own.table_name.eq_ignore_ascii_case(name));
-    if own || name.to_ascii_lowercase().starts_with("dataset_") {
-        return Err(CatalogError::NameKept(name.to_owned()));
-    }
-    Ok(())
+    if is_kept_name(name) { Err(CatalogError::NameKept(name.to_owned())) } else { Ok(()) }
 }
 
 fn kept(table: &Table, reason: &str) -> CatalogError {

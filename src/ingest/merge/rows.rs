@@ -117,7 +117,7 @@ impl Merger {
         let Some(Value::Text(name)) = name else { return Ok(()) };
         let terms = change.term_rids(&self.ours, name)?;
         for rid in terms {
-            change.delete_only(&self.ours, &rid)?;
+            change.delete_alone(&self.writer, &rid)?;
         }
         Ok(())
     }

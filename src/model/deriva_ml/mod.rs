@@ -11,6 +11,13 @@ use super::{Column, ColumnType, Table};
 /// The schema's name.
 pub const DERIVA_ML: &str = "deriva-ml";
 
+/// Whether a table of the lab's own can't be called so: by the name of a table of this schema, or as memberships are.
+#[must_use]
+pub fn is_kept_name(name: &str) -> bool {
+    let own = deriva_ml_tables("").iter().any(|own| own.table_name.eq_ignore_ascii_case(name));
+    own || name.to_ascii_lowercase().starts_with("dataset_")
+}
+
 /// The association that holds a dataset's members of one element type, as deriva-ml makes it.
 #[must_use]
 pub fn membership_table(schema: &str, element: &Table) -> Table {
