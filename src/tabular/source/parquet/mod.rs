@@ -254,8 +254,8 @@ fn read_nested(rows: &mut ReaderIter, parts: &mut [Part]) -> Result<(), (usize, 
 
 /// Whether the Parquet crate is built to unpack a compression.
 fn is_read(compression: Compression) -> bool {
-    use Compression::{GZIP, LZ4, LZ4_RAW, SNAPPY, UNCOMPRESSED};
-    matches!(compression, UNCOMPRESSED | SNAPPY | GZIP(_) | LZ4 | LZ4_RAW)
+    use Compression::{GZIP, LZ4, LZ4_RAW, SNAPPY, UNCOMPRESSED, ZSTD};
+    matches!(compression, UNCOMPRESSED | SNAPPY | GZIP(_) | LZ4 | LZ4_RAW | ZSTD(_))
 }
 
 fn leaf_count(field: &Type) -> usize {

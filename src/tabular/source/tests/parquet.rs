@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use parquet::basic::{Compression, GzipLevel};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -58,9 +58,9 @@ pub(super) fn sample(compression: Compression) -> Vec<u8> {
 }
 
 /// Every compression that is read.
-pub(super) fn codecs() -> [Compression; 4] {
-    use Compression::{GZIP, LZ4_RAW, SNAPPY, UNCOMPRESSED};
-    [UNCOMPRESSED, SNAPPY, LZ4_RAW, GZIP(GzipLevel::default())]
+pub(super) fn codecs() -> [Compression; 5] {
+    use Compression::{GZIP, LZ4_RAW, SNAPPY, UNCOMPRESSED, ZSTD};
+    [UNCOMPRESSED, SNAPPY, LZ4_RAW, GZIP(GzipLevel::default()), ZSTD(ZstdLevel::default())]
 }
 
 #[test]
