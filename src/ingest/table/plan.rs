@@ -95,7 +95,10 @@ pub(super) fn look_through(
     let mut table = Table::new(schema, import.table, "");
     table.column_definitions.extend(names.iter().map(|name| Column::new(name, ColumnType::new("text"))));
     let (keys, types) = catalog.look(|change| {
-        change.check_table(&table)?;
+        // Another process may have made it since it was looked for; the rows then go into that one.
+        if change.model().table(schema, import.table).is_none() {
+            change.check_table(&table)?;
+        }
         let mut types = import.types.to_vec();
         for reference in import.references.iter().filter(|reference| reference.table != import.table) {
             let target = reference.resolve(change, import.table)?;
