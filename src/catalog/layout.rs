@@ -8,11 +8,11 @@ use super::CatalogError;
 use super::sql::sqlite;
 
 /// The number of the layout that this code reads and writes. Newer ones are refused; older ones are upgraded when asked.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 /// SQLite's `application_id`: "dbag".
 pub(super) const APPLICATION_ID: i64 = 0x6462_6167;
 
-/// The tables of format 1, and what format 2 adds to them.
+/// The tables of format 1, and what formats 2 and 3 add to them.
 pub(super) const LAYOUT: &str = "
     CREATE TABLE dbag_meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
     CREATE TABLE dbag_transaction (
@@ -36,6 +36,23 @@ pub(super) const SINCE_2: &str = "
     CREATE TABLE dbag_object (
         md5 TEXT NOT NULL, sha256 TEXT NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (md5, sha256)) STRICT;
     CREATE TABLE dbag_spool (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
+";
+
+pub(super) const SINCE_3: &str = "
+    ALTER TABLE dbag_transaction ADD COLUMN hash TEXT;
+    ALTER TABLE dbag_version ADD COLUMN details TEXT;
+    CREATE TABLE dbag_place (
+        id INTEGER PRIMARY KEY, location TEXT NOT NULL UNIQUE, base_url TEXT) STRICT;
+    CREATE TABLE dbag_published (
+        sha256 TEXT NOT NULL, place INTEGER NOT NULL, url TEXT NOT NULL,
+        PRIMARY KEY (sha256, place)) STRICT, WITHOUT ROWID;
+    CREATE TABLE dbag_bag (
+        sha256 TEXT PRIMARY KEY, content TEXT NOT NULL, length INTEGER NOT NULL, dataset TEXT NOT NULL,
+        version TEXT NOT NULL, options TEXT NOT NULL, path TEXT, url TEXT, minid TEXT, made INTEGER NOT NULL) STRICT;
+    CREATE INDEX \"dbag_bag by version\" ON dbag_bag (dataset, version);
+    CREATE TABLE dbag_tombstone (
+        rid TEXT PRIMARY KEY, table_name TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL,
+        actor TEXT NOT NULL, held TEXT NOT NULL) STRICT;
 ";
 
 /// The format of a catalog file, after its mark.

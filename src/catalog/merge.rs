@@ -187,7 +187,7 @@ impl Change<'_> {
 
     /// Makes this change stand for the version of a new row of `Dataset_Version`, for ever.
     pub(super) fn pin_version(&self, row: &Rid) -> Result<(), CatalogError> {
-        let sql = "INSERT INTO dbag_version VALUES (?, ?, 0)";
+        let sql = "INSERT INTO dbag_version (rid, number, adopted) VALUES (?, ?, 0)";
         self.transaction.execute(sql, (row.as_str(), self.number)).map(drop).map_err(|e| self.fail(e))
     }
 
@@ -197,7 +197,7 @@ impl Change<'_> {
         if label.parse::<DatasetVersion>().is_err() {
             return Ok(false);
         }
-        let sql = "INSERT OR IGNORE INTO dbag_version SELECT \"RID\", ?, 1 FROM main.\"deriva-ml:Dataset_Version\" \
+        let sql = "INSERT OR IGNORE INTO dbag_version (rid, number, adopted) SELECT \"RID\", ?, 1 FROM main.\"deriva-ml:Dataset_Version\" \
                    WHERE \"Dataset\" = ? AND \"Version\" = ?";
         let adopted =
             self.transaction.execute(sql, (self.number, dataset, label)).map_err(|e| self.fail(e))?;

@@ -5,6 +5,7 @@
 //! never touches the bytes of assets. The layout is specified in `docs/format.md`.
 
 mod cells;
+mod chain;
 mod change;
 mod check;
 mod dataset;

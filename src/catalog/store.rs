@@ -10,7 +10,7 @@ use super::CatalogError;
 use super::change::Change;
 use super::execution::Agent;
 use super::journal::{connect, enter, has_log, resolve};
-use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, format_of};
+use super::layout::{APPLICATION_ID, FORMAT, LAYOUT, SINCE_2, SINCE_3, format_of};
 use super::lease::WriterLease;
 use super::sql::{Aliases, find_table, is_name, load_model, sqlite};
 use super::upgrade::copy_to;
@@ -127,6 +127,7 @@ impl Catalog {
             connection.pragma_update(None, "user_version", FORMAT)?;
             connection.execute_batch(LAYOUT)?;
             connection.execute_batch(SINCE_2)?;
+            connection.execute_batch(SINCE_3)?;
             for (key, value) in
                 [("catalog", id.as_str()), ("schema", &options.schema), ("rid_prefix", prefix.as_str())]
             {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::journal::{beside, connect, resolve};
-use super::layout::{FORMAT, SINCE_2, format_of};
+use super::chain::chain_from;
+use super::layout::{FORMAT, SINCE_2, SINCE_3, format_of};
 use super::lease::WriterLease;
 use super::sql::sqlite;
 use super::store::BUSY;
@@ -43,7 +44,10 @@ impl Catalog {
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         let kept = kept_path(path, from);
         keep(path, &transaction, &kept)?;
-        upgrade_from_1(&transaction).map_err(fail)?;
+        if from < 2 {
+            upgrade_from_1(&transaction).map_err(fail)?;
+        }
+        upgrade_from_2(&transaction).map_err(fail)?;
         let meta = |key: &str| -> Result<String, CatalogError> {
             let sql = "SELECT value FROM dbag_meta WHERE key = ?";
             transaction.query_row(sql, [key], |row| row.get(0)).map_err(fail)
@@ -134,8 +138,15 @@ fn upgrade_from_1(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SINCE_2)?;
     // In format 1 a version stood for the transaction that made its row.
     connection.execute_batch(
-        "INSERT INTO dbag_version SELECT \"RID\", \"dbag:from\", 0 FROM main.\"deriva-ml:Dataset_Version\"",
+        "INSERT INTO dbag_version (rid, number, adopted) SELECT \"RID\", \"dbag:from\", 0 FROM main.\"deriva-ml:Dataset_Version\"",
     )?;
+    Ok(())
+}
+
+/// Brings a layout of format 2 to format 3, in a transaction of the caller's.
+fn upgrade_from_2(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SINCE_3)?;
+    chain_from(connection, 1)?;
     connection.pragma_update(None, "user_version", FORMAT)
 }
 

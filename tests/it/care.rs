@@ -237,7 +237,7 @@ fn an_older_catalog_is_upgraded_when_asked_and_taken_back_when_asked() {
     assert_eq!(tree(&sandbox.path("lab")), before);
     for _ in 0..2 {
         let report = sandbox.dbag_in("lab", &["upgrade", "--json"]).expect(0).json();
-        assert_eq!((&report["from"], &report["to"]), (&1.into(), &2.into()));
+        assert_eq!((&report["from"], &report["to"]), (&1.into(), &3.into()));
         assert!(report["kept"].as_str().unwrap().ends_with("catalog.sqlite.format-1"));
         let text = sandbox.dbag_in("lab", &["upgrade"]).expect(0).stdout;
         assert_eq!(text, "The catalog is up to date\n");

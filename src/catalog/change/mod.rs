@@ -12,6 +12,7 @@ use rusqlite::Transaction;
 pub use rows::{RowWriter, SystemValues};
 pub(super) use tables::{Index, indexes};
 
+use super::chain::{Noted, hash, hash_of};
 use super::execution::Agent;
 use super::lease::WriterLease;
 use super::sql::{Aliases, find_table, load_model, sqlite};
@@ -117,10 +118,19 @@ impl<'c> Change<'c> {
         }
         let fail = |e| sqlite(&self.path, e);
         let transaction = &self.transaction;
+        let noted = Noted {
+            number: self.number,
+            snapshot: self.snapshot.micros(),
+            command,
+            actor: &self.agent.user,
+            execution: execution.as_ref().map(Rid::as_str),
+            undoes: self.undoes,
+        };
+        let hash = hash(&hash_of(transaction, self.number - 1).map_err(fail)?, &noted);
         transaction
             .execute(
-                "INSERT INTO dbag_transaction (number, snapshot, command, actor, execution, undoes) \
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO dbag_transaction (number, snapshot, command, actor, execution, undoes, hash) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     self.number,
                     self.snapshot.micros(),
@@ -128,6 +138,7 @@ impl<'c> Change<'c> {
                     &self.agent.user,
                     execution.as_ref().map(Rid::as_str),
                     self.undoes,
+                    hash,
                 ),
             )
             .map_err(fail)?;

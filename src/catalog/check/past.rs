@@ -1,7 +1,8 @@
 //! Changes and history: numbers without gaps, and for each row one version at a time.
 
-use super::{CheckReport, Checked};
+use super::{CheckReport, Checked, Fault, SHOWN};
 use crate::catalog::CatalogError;
+use crate::catalog::chain::broken;
 use crate::catalog::sql::{literal, sql_names};
 use crate::model::Table;
 
@@ -27,6 +28,7 @@ impl Checked<'_> {
             last = self.last
         );
         self.tell(report, "E414", &later)?;
+        self.chain(report)?;
         if !self.whole.iter().any(|table| table.qualified_name() == "deriva-ml:Execution") {
             return Ok(());
         }
@@ -34,6 +36,15 @@ impl Checked<'_> {
                       FROM dbag_transaction WHERE execution IS NOT NULL AND execution NOT IN (SELECT \"RID\" \
                       FROM main.\"deriva-ml:Execution\" UNION ALL SELECT \"RID\" FROM main.\"deriva-ml:Execution@history\")";
         self.tell(report, "E415", unmade)
+    }
+
+    /// The log's hashes are those of what it says.
+    fn chain(&self, report: &mut CheckReport) -> Result<(), CatalogError> {
+        for number in broken(&self.change.transaction).map_err(|e| self.change.fail(e))?.into_iter().take(SHOWN) {
+            let message = "has another hash than what is noted of it: the log was altered";
+            report.faults.push(Fault::new("E418", format!("change {number}"), message));
+        }
+        Ok(())
     }
 
     /// A row's versions: each lasts, begins and ends with a change that was made, and no two last at once.
