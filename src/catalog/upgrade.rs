@@ -251,6 +251,24 @@ mod tests {
     }
 
     #[test]
+    fn each_older_format_is_upgraded_and_its_log_chained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.sqlite");
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format-2/catalog.sqlite");
+        fs_err::copy(fixture, &path).unwrap();
+        for _ in 0..2 {
+            let upgrade = Catalog::upgrade(&path).unwrap().unwrap();
+            assert_eq!((upgrade.from, upgrade.to), (2, FORMAT));
+            let mut catalog = Catalog::open(&path, Clock::System).unwrap();
+            assert_eq!(catalog.check(&NoProgress).unwrap().faults, []);
+            let number = |version: &str| catalog.number_at(&version.parse().unwrap()).unwrap();
+            assert_eq!((number("people@1.0.0"), number("people@1.1.0")), (6, 10));
+            drop(catalog);
+            assert_eq!(Catalog::undo_upgrade(&path, false).unwrap().to, 2);
+        }
+    }
+
+    #[test]
     fn changes_since_the_upgrade_are_lost_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = old(folder.path());
