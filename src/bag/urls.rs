@@ -94,7 +94,8 @@ fn unpack(mut packed: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     while !packed.is_empty() {
         let plain = memchr::memchr(PACKED, packed).unwrap_or(packed.len());
         f.write_str(str::from_utf8(&packed[..plain]).map_err(|_| fmt::Error)?)?;
-        let Some((octets, rest)) = packed.get(plain + 1).map(|octets| (usize::from(*octets), plain + 2)) else {
+        let Some((octets, rest)) = packed.get(plain + 1).map(|octets| (usize::from(*octets), plain + 2))
+        else {
             return Ok(());
         };
         packed[rest..rest + octets].chunks(32).try_for_each(|octets| write_digits(octets, f))?;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::journal::{beside, connect, resolve};
 use super::chain::chain_from;
+use super::journal::{beside, connect, resolve};
 use super::layout::{FORMAT, SINCE_2, SINCE_3, format_of};
 use super::lease::WriterLease;
 use super::sql::sqlite;
