@@ -19,7 +19,7 @@ pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};
 use crate::cache::CacheError;
-use crate::catalog::{Catalog, CatalogError, Moment, TableSelection};
+use crate::catalog::{Catalog, CatalogError, Moment, SelectOptions, TableSelection};
 use crate::model::Model;
 use crate::query::{Database, QueryError};
 use crate::version::{DatasetName, VersionRef};
@@ -93,11 +93,11 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
 /// What a dataset or a version holds.
 fn select(catalog: &Catalog, name: &str) -> Result<(Model, Vec<TableSelection>), OpenError> {
     if let Ok(reference) = name.parse::<VersionRef>() {
-        let selection = catalog.select_version(&reference)?;
+        let selection = catalog.select_version(&reference, &SelectOptions::default())?;
         return Ok((selection.model, selection.tables));
     }
     let name = name.parse().map_err(|_| OpenError::NothingNamed(name.to_owned()))?;
-    Ok(catalog.select_now(&name)?)
+    Ok(catalog.select_now(&name, &SelectOptions::default())?)
 }
 
 /// Opens the whole catalog of the workspace around `here` as it was at a moment.
