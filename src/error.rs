@@ -118,9 +118,10 @@ impl Error {
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
                 Some("make one with: dbag dataset create NAME")
             }
-            Self::Catalog(CatalogError::NoSuchVersion { versions, .. }) if versions.is_empty() => {
-                Some("make one with: dbag release NAME --minor -m NOTE")
-            }
+            Self::Catalog(
+                CatalogError::NoSuchVersion { versions, .. }
+                | CatalogError::NoVersionMatches { versions, .. },
+            ) if versions.is_empty() => Some("make one with: dbag release NAME --minor -m NOTE"),
             Self::Open(OpenError::Damaged { .. }) => {
                 Some("dbag fsck --deep lists all that is wrong; dbag backup --incomplete leaves it out")
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::partition::PartitionError;
 use crate::tabular::ValueError;
-use crate::version::{DatasetName, DatasetVersion, VersionError};
+use crate::version::{DatasetName, DatasetVersion, Requirement, VersionError};
 
 /// Why the catalog refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +164,8 @@ pub enum CatalogError {
     AmbiguousPath { table: String, column: String, ways: Vec<String> },
     #[error("dataset {name} has no version {version}; {}", known(.versions, "versions"))]
     NoSuchVersion { name: DatasetName, version: DatasetVersion, versions: Vec<String> },
+    #[error("no version of dataset {} is one of {}; {}", .requirement.name, .requirement.range, known(.versions, "versions"))]
+    NoVersionMatches { requirement: Requirement, versions: Vec<String> },
     #[error("nothing in dataset {name} has changed since {version}")]
     NothingToRelease { name: DatasetName, version: DatasetVersion },
     #[error("dataset {0} has no members yet")]

@@ -10,15 +10,15 @@ use super::read::{Row, row_at};
 use super::selection::whole;
 use super::{Catalog, CatalogError, TableSelection};
 use crate::model::{Model, Snapshot, Table, parse_timestamp};
-use crate::version::VersionRef;
+use crate::version::{Requirement, VersionRef};
 
 /// A moment in a catalog's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// As it is.
     Now,
-    /// As it was when a version was released.
-    Version(VersionRef),
+    /// As it was when a version was released, the newest where several will do.
+    Version(Requirement),
     /// As it was at a snapshot.
     Snapshot(Snapshot),
 }
@@ -26,14 +26,14 @@ pub enum Moment {
 impl FromStr for Moment {
     type Err = CatalogError;
 
-    /// `now`, a version (`digits@1.0.0`), a snapshot id (`361-VCY3-TYV8`), a day (its end, in UTC) or a time with an
+    /// `now`, a version (`digits@1.0.0`, `digits@^1`), a snapshot id (`361-VCY3-TYV8`), a day (its end, in UTC) or a time with an
     /// offset.
     fn from_str(text: &str) -> Result<Self, CatalogError> {
         if text == "now" {
             return Ok(Self::Now);
         }
-        if let Ok(reference) = text.parse() {
-            return Ok(Self::Version(reference));
+        if let Ok(requirement) = text.parse() {
+            return Ok(Self::Version(requirement));
         }
         if let Some(micros) = parse_timestamp(text) {
             return Ok(Self::Snapshot(Snapshot::from_micros(micros)));
@@ -51,7 +51,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Now => f.write_str("now"),
-            Self::Version(reference) => reference.fmt(f),
+            Self::Version(requirement) => requirement.fmt(f),
             Self::Snapshot(snapshot) => snapshot.fmt(f),
         }
     }
@@ -111,7 +111,7 @@ impl Catalog {
                 let sql = "SELECT ifnull(max(number), 0) FROM dbag_transaction";
                 self.connection.query_row(sql, (), |row| row.get(0)).map_err(|e| self.fail(e))
             }
-            Moment::Version(reference) => self.released_by(reference),
+            Moment::Version(requirement) => self.released_by(&self.resolve(requirement)?),
             Moment::Snapshot(snapshot) => {
                 let sql =
                     "SELECT number FROM dbag_transaction WHERE snapshot <= ? ORDER BY snapshot DESC LIMIT 1";

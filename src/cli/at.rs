@@ -16,7 +16,7 @@ use crate::open::open_moment;
     after_help = "Examples:\n  dbag at digits@1.0.0 \"SELECT count(*) FROM Label\"\n  dbag at now \"SELECT * FROM Label LIMIT 5\" --format csv\n  dbag at 2026-03-31 \"SELECT digit, count(*) FROM Label GROUP BY digit\"\n  dbag at 361-VE2R-TJ5J \"SELECT * FROM Dataset\""
 )]
 pub(super) struct At {
-    /// A version (NAME@1.0.0), a snapshot id, a day (its end, in UTC), a time with an offset, or now
+    /// A version (NAME@1.0.0, or the newest of NAME@^1), a snapshot id, a day (its end, in UTC), a time with an offset, or now
     #[arg(value_parser = moment)]
     moment: Moment,
     /// One SELECT statement, in SQLite's dialect

@@ -10,7 +10,7 @@ use super::size::size;
 use super::{Context, Outcome};
 use crate::Error;
 use crate::export::{AssetMode, ExportOptions, export};
-use crate::version::VersionRef;
+use crate::version::Requirement;
 
 /// Export a version as a bag: one zip file, byte-identical at every run
 ///
@@ -21,8 +21,8 @@ use crate::version::VersionRef;
     after_help = "Examples:\n  dbag export digits@1.0.0\n  dbag export digits@1.0.0 --base-url https://data.example.org/digits -o digits.zip"
 )]
 pub(super) struct Export {
-    /// Dataset and version
-    reference: VersionRef,
+    /// Dataset and version: exactly (NAME@1.0.0), or the newest that will do (NAME@^1.2, NAME@latest)
+    reference: Requirement,
     /// The file to write [default: NAME-VERSION.zip]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,12 +62,13 @@ impl Export {
             (_, None) => AssetMode::Embed,
         };
         let remote = assets != AssetMode::Embed;
-        let default = || PathBuf::from(format!("{}-{}.zip", self.reference.name, self.reference.version));
+        let workspace = context.workspace()?;
+        let reference = workspace.catalog.resolve(&self.reference)?;
+        let default = || PathBuf::from(format!("{}-{}.zip", reference.name, reference.version));
         let options =
             ExportOptions { output: self.output.clone().unwrap_or_else(default), assets, force: self.force };
-        let workspace = context.workspace()?;
         let bar = context.bar();
-        let report = export(&workspace.catalog, &workspace.objects, &self.reference, &options, &bar)?;
+        let report = export(&workspace.catalog, &workspace.objects, &reference, &options, &bar)?;
         drop(bar);
         let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
         let what = format!("{}, {}", count(rows, "row"), count(report.assets, "asset"));

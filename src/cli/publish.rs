@@ -9,7 +9,7 @@ use super::printer::count;
 use super::size::size;
 use super::{Context, Outcome};
 use crate::export::publish;
-use crate::version::VersionRef;
+use crate::version::Requirement;
 
 /// Put a version's asset bytes into a folder that a web server shows
 ///
@@ -18,8 +18,8 @@ use crate::version::VersionRef;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  dbag publish digits@1.0.0 --to /var/www/digits")]
 pub(super) struct Publish {
-    /// Dataset and version
-    reference: VersionRef,
+    /// Dataset and version: exactly (NAME@1.0.0), or the newest that will do (NAME@^1.2, NAME@latest)
+    reference: Requirement,
     /// The folder, made if it is not there
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -28,8 +28,9 @@ pub(super) struct Publish {
 impl Publish {
     pub(super) fn run(&self, context: &Context) -> Outcome {
         let workspace = context.workspace()?;
+        let reference = workspace.catalog.resolve(&self.reference)?;
         let bar = context.bar();
-        let report = publish(&workspace.catalog, &workspace.objects, &self.reference, &self.to, &bar)?;
+        let report = publish(&workspace.catalog, &workspace.objects, &reference, &self.to, &bar)?;
         drop(bar);
         let before =
             if report.present > 0 { format!(", {} already there", report.present) } else { String::new() };

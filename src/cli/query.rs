@@ -18,7 +18,8 @@ use crate::query::{Database, Format, write_rows};
     after_help = "Examples:\n  dbag query digits-1.0.0.zip \"SELECT digit, count(*) AS n FROM Label GROUP BY digit\"\n  dbag query digits@1.0.0 \"SELECT * FROM Image LIMIT 5\" --format csv\n  dbag query digits \"SELECT count(*) FROM Image\"\n\nThe whole catalog, now or at any moment: dbag at --help"
 )]
 pub(super) struct Query {
-    /// A bag (folder or zip archive), or a dataset in the workspace: as it is (NAME), or at a version (NAME@1.0.0)
+    /// A bag (folder or zip archive), or a dataset in the workspace: as it is (NAME), or at a version (NAME@1.0.0,
+    /// or the newest of NAME@^1)
     #[arg(value_name = "BAG_OR_REF")]
     target: String,
     /// One SELECT statement, in SQLite's dialect

@@ -22,7 +22,7 @@ use crate::cache::CacheError;
 use crate::catalog::{Catalog, CatalogError, Moment, SelectOptions, TableSelection};
 use crate::model::Model;
 use crate::query::{Database, QueryError};
-use crate::version::{DatasetName, VersionRef};
+use crate::version::{DatasetName, Requirement};
 
 /// Why a name led nowhere.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum OpenError {
 }
 
 /// Opens as a database a bag's path, or from the workspace around `here` a dataset as it is (`digits`) or at a version
-/// (`digits@1.0.0`).
+/// (`digits@1.0.0`, or the newest of `digits@^1`).
 pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
     let path = Path::new(name);
     if name.contains("://") {
@@ -77,7 +77,7 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
     if looks_like_a_path {
         return Err(BagError::NotFound(path.to_owned()).into());
     }
-    if name.parse::<VersionRef>().is_err() && name.parse::<DatasetName>().is_err() {
+    if name.parse::<Requirement>().is_err() && name.parse::<DatasetName>().is_err() {
         return Err(OpenError::NothingNamed(name.to_owned()));
     }
     let catalog = Workspace::find(here)?.catalog;
@@ -92,8 +92,9 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
 
 /// What a dataset or a version holds.
 fn select(catalog: &Catalog, name: &str) -> Result<(Model, Vec<TableSelection>), OpenError> {
-    if let Ok(reference) = name.parse::<VersionRef>() {
-        let selection = catalog.select_version(&reference, &SelectOptions::default())?;
+    if let Ok(requirement) = name.parse::<Requirement>() {
+        let selection =
+            catalog.select_version(&catalog.resolve(&requirement)?, &SelectOptions::default())?;
         return Ok((selection.model, selection.tables));
     }
     let name = name.parse().map_err(|_| OpenError::NothingNamed(name.to_owned()))?;

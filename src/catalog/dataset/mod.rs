@@ -7,6 +7,7 @@ mod life;
 mod members;
 mod nest;
 mod release;
+mod resolve;
 mod split;
 mod types;
 mod view;
@@ -123,14 +124,5 @@ impl Catalog {
     /// is refused.
     pub fn dataset_named(&self, called: &str) -> Result<DatasetName, CatalogError> {
         self.view()?.named(called)
-    }
-
-    /// A dataset (by name or RID), or one of its versions as `NAME@VERSION`.
-    pub fn dataset_ref(&self, called: &str) -> Result<DatasetRef, CatalogError> {
-        let (called, version) = match called.rsplit_once('@') {
-            Some((called, version)) => (called, Some(version.parse()?)),
-            None => (called, None),
-        };
-        Ok(DatasetRef { name: self.dataset_named(called)?, version })
     }
 }

@@ -171,7 +171,9 @@ impl Life {
         let reference = DatasetRef { name: name.clone(), version: version.clone() };
         let members = self.catalog.dataset_members(&reference, None, false).unwrap();
         let moment = match version {
-            Some(version) => crate::catalog::Moment::Version(crate::version::VersionRef { name, version }),
+            Some(version) => {
+                crate::catalog::Moment::Version(crate::version::VersionRef { name, version }.into())
+            }
             None => crate::catalog::Moment::Now,
         };
         let table = self.catalog.table("Item").unwrap();
