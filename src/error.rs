@@ -128,6 +128,12 @@ impl Error {
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }
+            Self::Export(ExportError::NoUrl { .. }) => Some(
+                "put the bytes somewhere with: dbag publish NAME@VERSION --to PLACE; or say where they are with --base-url",
+            ),
+            Self::Export(ExportError::MixedDigests { .. }) => {
+                Some("--hash-missing takes what rows lack from the bytes, where the workspace has them")
+            }
             Self::Ingest(IngestError::BadRows { .. }) => {
                 Some("with --skip-bad FILE, FILE keeps what can't be taken and the rest is imported")
             }
@@ -243,10 +249,15 @@ fn catalog(error: &CatalogError) -> ErrorKind {
 
 fn export(error: &ExportError) -> ErrorKind {
     match error {
-        ExportError::BytesGone { .. } | ExportError::BytesChanged { .. } | ExportError::BadAsset { .. } => {
-            ErrorKind::Data
-        }
+        ExportError::BytesGone { .. }
+        | ExportError::BytesChanged { .. }
+        | ExportError::NeverHere { .. }
+        | ExportError::MixedDigests { .. }
+        | ExportError::BadAsset { .. } => ErrorKind::Data,
         ExportError::Exists(_)
+        | ExportError::NoUrl { .. }
+        | ExportError::NoSuchPlace { .. }
+        | ExportError::IntoItself(_)
         | ExportError::BadBaseUrl(_)
         | ExportError::NotAFolder(_)
         | ExportError::IsAFolder(_) => ErrorKind::Usage,

@@ -6,6 +6,7 @@
 
 mod archive;
 mod container;
+mod content;
 mod digest;
 mod extract;
 mod fetch;
@@ -28,6 +29,7 @@ pub use archive::{FileAt, Limits, ReadAt};
 pub use container::{
     Body, Container, Detail, Folder, Listing, Place, Sequential, TarFile, Visitor, ZipFile, open_container,
 };
+pub use content::ContentHasher;
 pub(crate) use digest::digest_all;
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
 pub use extract::{copy_container, temporary_beside};
@@ -42,7 +44,7 @@ pub use tagfile::BagInfo;
 pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
 pub(crate) use verify::{check_folders, check_oxum, verify_unknown};
-pub use writer::{BagWriter, Compression};
+pub use writer::{BagWriter, Compression, Entry, Expected, NotAsExpected, Written};
 
 /// Why a bag could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]

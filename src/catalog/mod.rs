@@ -4,6 +4,7 @@
 //! moves to history, so that the catalog can be read as it was at any transaction. Never speaks to a network and
 //! never touches the bytes of assets. The layout is specified in `docs/format.md`.
 
+mod bags;
 mod cells;
 mod chain;
 mod change;
@@ -18,6 +19,7 @@ mod layout;
 mod lease;
 mod merge;
 mod past;
+mod places;
 mod reach;
 mod read;
 mod selection;
@@ -26,6 +28,7 @@ mod sql;
 mod store;
 mod tables;
 mod terms;
+mod tombstones;
 mod undo;
 mod upgrade;
 mod vocabulary;
@@ -34,6 +37,7 @@ mod vocabulary;
 mod tests;
 
 pub use crate::settings::JournalMode;
+pub use bags::CutBag;
 pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
 pub use check::{CheckReport, Fault, NamedAsset, Severity};
@@ -50,6 +54,7 @@ pub use feature::{
 pub use files::{FileReference, modified};
 pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};
+pub use places::Place;
 pub use reach::{Chain, Explanation, RowPart, SelectOptions, TablePart, WhyNot};
 pub use read::Row;
 pub use selection::{TableSelection, VersionSelection};
@@ -58,6 +63,7 @@ pub(crate) use sql::{quoted, sentence};
 pub use store::{Catalog, Clock, CreateOptions};
 pub use tables::{CellChange, DeletedRows, NewReference, NewTable, RowChange, TableDetails, TableSummary};
 pub use terms::{TermChange, TermOutcome, TermWriter};
+pub use tombstones::{Held, Tombstone};
 pub use undo::Undone;
 pub use upgrade::Upgrade;
 pub use vocabulary::Term;

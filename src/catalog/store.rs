@@ -239,6 +239,12 @@ impl Catalog {
         &self.agent
     }
 
+    /// Whether the file may only be read.
+    #[must_use]
+    pub fn is_readonly(&self) -> bool {
+        self.connection.is_readonly(MAIN_DB).unwrap_or(true)
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

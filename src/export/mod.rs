@@ -6,15 +6,21 @@
 mod assets;
 mod bag;
 mod bytes;
+mod digests;
+mod homes;
+mod info;
+mod options;
 mod publish;
+mod tables;
 
 use std::path::PathBuf;
 
-pub use bag::{AssetMode, ExportOptions, ExportReport, TableRows, export};
+pub use bag::{ExportReport, TableRows, export, rehearse_export};
+pub use options::{AssetMode, ExportOptions};
 pub use publish::{PublishReport, publish};
 
 use crate::bag::BagError;
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, Tombstone};
 
 /// The number of the layout of the bags that this code writes.
 pub const BAG_FORMAT: u32 = 2;
@@ -29,6 +35,21 @@ pub enum ExportError {
     BytesGone { table: String, rid: String, filename: String, path: PathBuf },
     #[error("the bytes of {table} {rid} ({filename}) are not what they were: {fault}")]
     BytesChanged { table: String, rid: String, filename: String, fault: String },
+    #[error(
+        "the bytes of {table} {rid} ({filename}) were never in this workspace, and no URL of them is known"
+    )]
+    NeverHere { table: String, rid: String, filename: String },
+    #[error("no URL is known of {table} {rid} ({filename})")]
+    NoUrl { table: String, rid: String, filename: String },
+    #[error("nothing was published to {called:?}; places: {}", if .places.is_empty() { "none".to_owned() } else { .places.join(", ") })]
+    NoSuchPlace { called: String, places: Vec<String> },
+    #[error(
+        "no algorithm has a digest of every asset: {md5} lack MD5 and {sha256} lack SHA-256 ({})",
+        .assets.join(", ")
+    )]
+    MixedDigests { assets: Vec<String>, md5: u64, sha256: u64 },
+    #[error("{0} lies in the workspace's own folder, where only dbag keeps its files")]
+    IntoItself(PathBuf),
     #[error("{table} {rid} can't be exported: {reason}")]
     BadAsset { table: String, rid: String, reason: String },
     #[error(
@@ -47,4 +68,14 @@ pub enum ExportError {
     Bag(#[from] BagError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// What a bag tells of a row that was withdrawn from it.
+fn tombstone_document(tombstone: &Tombstone) -> serde_json::Value {
+    serde_json::json!({
+        "table": tombstone.table,
+        "rid": tombstone.rid,
+        "reason": tombstone.reason,
+        "withdrawn": tombstone.snapshot.timestamp(),
+    })
 }

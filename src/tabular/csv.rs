@@ -255,23 +255,8 @@ impl<W: Write> CsvWriter<W> {
             if index > 0 {
                 self.line.push(b',');
             }
-            let Some(field) = field else { continue };
-            let bytes = field.as_ref().as_bytes();
-            // PostgreSQL also quotes a lone `\.`, which once ended a COPY.
-            let quote = bytes.is_empty()
-                || bytes == b"\\."
-                || bytes.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
-            if quote {
-                self.line.push(b'"');
-                for &byte in bytes {
-                    if byte == b'"' {
-                        self.line.push(b'"');
-                    }
-                    self.line.push(byte);
-                }
-                self.line.push(b'"');
-            } else {
-                self.line.extend_from_slice(bytes);
+            if let Some(field) = field {
+                push_field(&mut self.line, field.as_ref().as_bytes());
             }
         }
         self.line.push(b'\n');
@@ -283,6 +268,26 @@ impl<W: Write> CsvWriter<W> {
         self.out.flush()?;
         Ok(self.out)
     }
+}
+
+/// Writes a field that is not NULL, in quotes where it needs them.
+pub(crate) fn push_field(line: &mut Vec<u8>, field: &[u8]) {
+    // PostgreSQL also quotes a lone `\.`, which once ended a COPY.
+    let quote = field.is_empty()
+        || field == b"\\."
+        || memchr::memchr3(b',', b'"', b'\n', field).is_some()
+        || memchr::memchr(b'\r', field).is_some();
+    if !quote {
+        return line.extend_from_slice(field);
+    }
+    line.push(b'"');
+    for &byte in field {
+        if byte == b'"' {
+            line.push(b'"');
+        }
+        line.push(byte);
+    }
+    line.push(b'"');
 }
 
 #[cfg(test)]

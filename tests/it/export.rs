@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dbag::bag::NoProgress;
 use dbag::catalog::{Agent, Clock, CreateOptions, Program};
-use dbag::export::{AssetMode, ExportOptions, export};
+use dbag::export::{ExportOptions, export};
 use dbag::ingest::{AssetImport, TableImport, import_folder, import_table};
 use dbag::model::RidPrefix;
 use dbag::open::Workspace;
@@ -105,12 +105,14 @@ fn the_bytes_of_bag_format_2() {
     lab.catalog.add_table_members(&name, "Image", None).unwrap();
     let release = lab.catalog.release_dataset(&name, Bump::Major, "a note\nof two lines").unwrap();
     let mut digests = Vec::new();
-    for assets in [AssetMode::Embed, AssetMode::Remote("https://data.example.org/x".into())] {
-        let options = ExportOptions { output: sandbox.path("golden.zip"), assets, force: true };
+    for base_url in [None, Some("https://data.example.org/x".to_owned())] {
+        let output = sandbox.path("golden.zip");
+        let options = ExportOptions { base_url, force: true, ..ExportOptions::to(output) };
         digests.push(
             export(&lab.catalog, &lab.objects, &release.reference, &options, &NoProgress)
                 .unwrap()
                 .sha256
+                .unwrap()
                 .to_string(),
         );
     }
