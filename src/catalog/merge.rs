@@ -185,12 +185,6 @@ impl Change<'_> {
         Ok(name)
     }
 
-    /// Makes this change stand for the version of a new row of `Dataset_Version`, for ever.
-    pub(super) fn pin_version(&self, row: &Rid) -> Result<(), CatalogError> {
-        let sql = "INSERT INTO dbag_version (rid, number, adopted) VALUES (?, ?, 0)";
-        self.transaction.execute(sql, (row.as_str(), self.number)).map(drop).map_err(|e| self.fail(e))
-    }
-
     /// Makes this change stand for a version that was released elsewhere. False where no row speaks of it.
     pub fn adopt_version(&mut self, dataset: &str, label: &str) -> Result<bool, CatalogError> {
         // Labels of drift stand for nothing that lasts.

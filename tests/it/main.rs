@@ -49,4 +49,5 @@ mod sharing;
 mod support;
 mod verify;
 mod verify_levels;
+mod versions;
 mod writers;
