@@ -125,6 +125,9 @@ impl Error {
             Self::Open(OpenError::Damaged { .. }) => {
                 Some("dbag fsck --deep lists all that is wrong; dbag backup --incomplete leaves it out")
             }
+            Self::Catalog(CatalogError::NestedUnreleased { .. }) => {
+                Some("--with-nested releases them first, in the same change")
+            }
             Self::Catalog(CatalogError::NoMembers(_)) => {
                 Some("add some with: dbag dataset add NAME --table TABLE")
             }

@@ -168,6 +168,12 @@ pub enum CatalogError {
     NoVersionMatches { requirement: Requirement, versions: Vec<String> },
     #[error("nothing in dataset {name} has changed since {version}")]
     NothingToRelease { name: DatasetName, version: DatasetVersion },
+    #[error("dataset {name} can't be released before those nested in it: {}", nested.join(", "))]
+    NestedUnreleased { name: DatasetName, nested: Vec<String> },
+    #[error("{name}@{version} goes backwards: the newest version of {name} is {newest}")]
+    GoesBackwards { name: DatasetName, version: DatasetVersion, newest: DatasetVersion },
+    #[error("{0} can't be a release: of pre-releases, Deriva's tools know only alpha.N, beta.N and rc.N")]
+    UnknownPreRelease(DatasetVersion),
     #[error("dataset {0} has no members yet")]
     NoMembers(DatasetName),
     #[error("no row of a domain table has the RID {0:?}")]

@@ -185,23 +185,22 @@ impl Change<'_> {
         Ok(name)
     }
 
-    /// Makes this change stand for the version of a new row of `Dataset_Version`, for ever.
-    pub(super) fn pin_version(&self, row: &Rid) -> Result<(), CatalogError> {
-        let sql = "INSERT INTO dbag_version (rid, number, adopted) VALUES (?, ?, 0)";
-        self.transaction.execute(sql, (row.as_str(), self.number)).map(drop).map_err(|e| self.fail(e))
-    }
-
     /// Makes this change stand for a version that was released elsewhere. False where no row speaks of it.
     pub fn adopt_version(&mut self, dataset: &str, label: &str) -> Result<bool, CatalogError> {
         // Labels of drift stand for nothing that lasts.
-        if label.parse::<DatasetVersion>().is_err() {
-            return Ok(false);
-        }
-        let sql = "INSERT OR IGNORE INTO dbag_version (rid, number, adopted) SELECT \"RID\", ?, 1 FROM main.\"deriva-ml:Dataset_Version\" \
-                   WHERE \"Dataset\" = ? AND \"Version\" = ?";
-        let adopted =
-            self.transaction.execute(sql, (self.number, dataset, label)).map_err(|e| self.fail(e))?;
-        Ok(adopted > 0)
+        let Ok(version) = label.parse::<DatasetVersion>() else { return Ok(false) };
+        let fail = |e| self.fail(e);
+        let sql = "SELECT \"RID\", \"Version\" FROM main.\"deriva-ml:Dataset_Version\" \
+                   WHERE \"Dataset\" = ? AND \"Version\" IS NOT NULL";
+        let mut statement = self.transaction.prepare(sql).map_err(fail)?;
+        let rows = statement.query_map([dataset], |row| Ok((row.get(0)?, row.get(1)?)));
+        let rows: rusqlite::Result<Vec<(String, String)>> = rows.and_then(Iterator::collect);
+        // A label has several forms: 1.0.0rc1 is 1.0.0-rc.1.
+        let is_it =
+            |(_, label): &(String, String)| label.parse().is_ok_and(|other: DatasetVersion| other == version);
+        let Some((rid, _)) = rows.map_err(fail)?.into_iter().find(is_it) else { return Ok(false) };
+        let sql = "INSERT OR IGNORE INTO dbag_version (rid, number, adopted) VALUES (?, ?, 1)";
+        Ok(self.transaction.execute(sql, (rid, self.number)).map_err(fail)? > 0)
     }
 
     /// References that lead to no row, by foreign key: `schema:Table.column`, and how many rows have one.

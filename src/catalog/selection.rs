@@ -9,7 +9,7 @@ use super::dataset::{NOW, View};
 use super::reach::{IdSet, Ids, Part, SelectOptions, Subject, is_chosen};
 use super::read::{Row, rows_at, value};
 use super::sql::{Aliases, literal, quoted, sql_names};
-use super::{Catalog, CatalogError, VersionDetails};
+use super::{Catalog, CatalogError, NestedVersion, VersionDetails};
 use crate::model::{Membership, Model, Rid, Snapshot, Storage, Table};
 use crate::version::{DatasetName, VersionRef};
 
@@ -30,6 +30,8 @@ pub struct VersionSelection {
     pub tables: Vec<TableSelection>,
     /// The dataset and all that are nested in it, at any depth.
     pub family: Vec<Rid>,
+    /// The datasets nested right in it, with the versions that they had.
+    pub nested: Vec<NestedVersion>,
     /// The number of the transaction that released it.
     pub number: i64,
 }
@@ -184,7 +186,7 @@ impl Catalog {
         let model = self.model_at(release.number)?;
         let family = view.family(&rid, release.number)?;
         let tables = select(&view, &model, &Subject { family: &family, number: release.number, options })?;
-        let VersionDetails { snapshot, note, number, .. } = release;
+        let VersionDetails { snapshot, note, number, nested, .. } = release;
         Ok(VersionSelection {
             reference: reference.clone(),
             rid,
@@ -193,6 +195,7 @@ impl Catalog {
             model,
             tables,
             family,
+            nested,
             number,
         })
     }

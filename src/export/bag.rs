@@ -9,6 +9,7 @@ use super::assets::Asset;
 use super::bytes::Bytes;
 use super::digests::{algorithms, complete, sha256_of_file};
 use super::homes::{Home, Homes};
+use super::info::bag_info;
 use super::tables::TableText;
 use super::{BAG_FORMAT, ExportError, ExportOptions};
 use crate::bag::{
@@ -298,7 +299,7 @@ impl Cut<'_> {
                 serde_json::to_string_pretty(&json!({"withdrawn": rows})).map_err(std::io::Error::other)?;
             writer.tag("dbag-tombstones.json", &(text + "\n"))?;
         }
-        let info = super::info::bag_info(self.catalog, selection, options, self.report.withdrawn)?;
+        let info = bag_info(self.catalog, selection, options, self.report.withdrawn);
         Ok(writer.finish(info)?)
     }
 

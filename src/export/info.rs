@@ -1,6 +1,6 @@
 //! bag-info.txt: what the bag is and where it is from, nothing of the run that wrote it.
 
-use super::{BAG_FORMAT, ExportError, ExportOptions};
+use super::{BAG_FORMAT, ExportOptions};
 use crate::catalog::{Catalog, VersionSelection};
 
 pub(super) fn bag_info(
@@ -8,7 +8,7 @@ pub(super) fn bag_info(
     selection: &VersionSelection,
     options: &ExportOptions,
     withdrawn: u64,
-) -> Result<Vec<(String, String)>, ExportError> {
+) -> Vec<(String, String)> {
     let reference = &selection.reference;
     let mut elements = vec![
         ("Bagging-Date", selection.snapshot.date()),
@@ -21,8 +21,11 @@ pub(super) fn bag_info(
         ("Dbag-Dataset-Snapshot", selection.snapshot.to_string()),
         ("Dbag-Catalog", catalog.id().to_owned()),
     ];
+    for nested in &selection.nested {
+        elements.push(("Dbag-Nested", format!("{nested} ({})", nested.rid)));
+    }
     elements.extend(options.part().map(|part| ("Dbag-Part", part)));
     elements.extend((withdrawn > 0).then(|| ("Dbag-Withdrawn", withdrawn.to_string())));
     let filled = elements.into_iter().filter(|(_, value)| !value.trim().is_empty());
-    Ok(filled.map(|(label, value)| (label.to_owned(), value)).collect())
+    filled.map(|(label, value)| (label.to_owned(), value)).collect()
 }

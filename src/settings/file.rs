@@ -39,6 +39,8 @@ impl SettingsFile {
             let line = line_of(&text, key.span().start);
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("settings", DeValue::Table(table)) => file.take(table, &text, is_project)?,
+                // Datasets are no settings: `dbag lock` looks at them.
+                ("datasets", _) if is_project => {}
                 ("settings", _) => {
                     return Err(syntax(place(path, line), "settings must be a table: [settings]"));
                 }
@@ -112,6 +114,7 @@ fn place(path: &Path, line: usize) -> String {
     format!("{}, line {line}", path.display())
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+/// The line that an offset is on, counted from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|octet| *octet == b'\n').count() + 1
 }

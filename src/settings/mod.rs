@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use file::line_of;
 pub use quantity::{parse_duration, parse_size};
 pub use value::{JournalMode, LinkMode, Region};
 

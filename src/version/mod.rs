@@ -4,6 +4,7 @@
 
 mod bump;
 mod label;
+pub mod lock;
 mod number;
 mod reference;
 mod requirement;

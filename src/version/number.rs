@@ -88,6 +88,19 @@ impl DatasetVersion {
         Self(Version { pre, ..self.0 })
     }
 
+    /// Which number a later version raises, if it is another one.
+    #[must_use]
+    pub fn raised_to(&self, later: &Self) -> Option<Bump> {
+        let (old, new) = (&self.0, &later.0);
+        if old.major != new.major {
+            Some(Bump::Major)
+        } else if old.minor != new.minor {
+            Some(Bump::Minor)
+        } else {
+            (old != new).then_some(Bump::Patch)
+        }
+    }
+
     /// Whether it comes before the release of its number.
     #[must_use]
     pub fn is_pre_release(&self) -> bool {

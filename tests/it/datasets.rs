@@ -81,7 +81,10 @@ fn datasets_are_typed_nested_deleted_and_restored() {
     let members = lab(&sandbox, &["dataset", "members", "study", "--recurse", "--json"]).expect(0).json();
     assert_eq!(members["members"].as_array().unwrap().len(), 90);
     assert_eq!(members["members"][0]["dataset"], "scans");
-    // A dataset of nothing but others is released, and sees what changes in them.
+    // A dataset of nothing but others is released after them, and sees what changes in them.
+    let one = ["dataset", "add", "étude-β", "--table", "Scan", "--where", "scan = 's00'"];
+    lab(&sandbox, &one).expect(0);
+    lab(&sandbox, &["release", "étude-β", "--minor", "-m", "one"]).expect(0);
     lab(&sandbox, &["release", "scans", "--minor", "-m", "all"]).expect(0);
     let release = lab(&sandbox, &["release", "study", "--minor", "-m", "both", "--json"]).expect(0).json();
     assert_eq!(release["nested"][0]["version"], "0.1.0");
@@ -89,7 +92,7 @@ fn datasets_are_typed_nested_deleted_and_restored() {
         .expect(2)
         .says(&["nothing in dataset study"]);
     lab(&sandbox, &["dataset", "describe", "étude-β", "Deux"]).expect(0);
-    lab(&sandbox, &["release", "study", "--patch", "-m", "described"]).expect(0);
+    lab(&sandbox, &["release", "study", "--patch", "-m", "described", "--with-nested"]).expect(0);
     lab(&sandbox, &["dataset", "delete", "study", "--recurse"]).expect(0);
     assert_eq!(names(&sandbox, &[]), [""; 0]);
     assert_eq!(names(&sandbox, &["--all"]), ["scans", "study", "étude-β"]);

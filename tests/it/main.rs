@@ -50,4 +50,5 @@ mod sharing;
 mod support;
 mod verify;
 mod verify_levels;
+mod versions;
 mod writers;

@@ -3,7 +3,10 @@
 mod columns;
 mod command;
 mod drift;
+mod facts;
+mod label;
 mod life;
+mod log;
 mod members;
 mod nest;
 mod release;
@@ -16,16 +19,17 @@ mod view;
 mod tests;
 
 pub use drift::Drift;
+pub use log::{DatasetLog, LoggedVersion};
 pub use members::{Member, Rows};
 pub use nest::NestedDataset;
-pub use release::Release;
+pub use release::{NestedVersion, Release, ReleaseAs, ReleaseOptions};
 pub use split::{Draw, Made, SampleOptions, SplitOptions, SplitReport};
 pub(super) use view::NOW;
 pub(super) use view::View;
 
 use super::{Catalog, CatalogError};
 use crate::model::{Rid, Snapshot};
-use crate::version::{DatasetName, DatasetVersion};
+use crate::version::{DatasetName, DatasetVersion, Label};
 
 /// A dataset in a list.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct DatasetDetails {
     pub parents: Vec<NestedDataset>,
     /// Its released versions, oldest first.
     pub versions: Vec<VersionDetails>,
+    /// What it is called as it is; `None` before the first version.
+    pub label: Option<Label>,
     /// What has changed since the newest version; `None` before the first.
     pub drift: Option<Drift>,
 }
@@ -81,6 +87,14 @@ pub struct VersionDetails {
     pub snapshot: Snapshot,
     /// What was said of it.
     pub note: String,
+    /// Who released it, or brought it in.
+    pub actor: String,
+    /// Whether it was released elsewhere, and came in a bag.
+    pub adopted: bool,
+    /// The datasets nested in it, with the versions that they had. None where the release did not note them.
+    pub nested: Vec<NestedVersion>,
+    /// The hash of the last change before it.
+    pub log: Option<String>,
     /// The transaction that made it.
     pub(super) number: i64,
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params_from_iter};
 use super::super::selection::{member_rids, memberships};
 use super::super::sql::{Aliases, literal, load_model, quoted, sqlite};
 use super::super::{Catalog, CatalogError, Change};
+use super::release::Known;
 use super::{DatasetDetails, DatasetRef, DatasetSummary, MemberCount, VersionDetails};
 use crate::model::{Model, Rid, Snapshot};
 use crate::version::{DatasetName, DatasetVersion};
@@ -196,10 +197,15 @@ impl View<'_> {
         let summary = self.summary(name)?;
         let rid = summary.rid.clone();
         let versions = self.versions(&rid)?;
-        let drift = versions.last().map(|version| self.drift(&rid, version.number)).transpose()?;
+        let (mut drift, mut label) = (None, None);
+        if let Some(last) = versions.last() {
+            let since = self.drift(&rid, last.number)?;
+            label = Some(self.label_since(&rid, last, &since)?);
+            drift = Some(since);
+        }
         let members = self.member_counts(&rid, NOW)?;
         let (children, parents) = (self.children(&rid, NOW)?, self.parents(&rid)?);
-        Ok(DatasetDetails { summary, members, children, parents, versions, drift })
+        Ok(DatasetDetails { summary, members, children, parents, versions, label, drift })
     }
 
     /// How many members a dataset had after transaction `number`, by table; tables without any left out.
@@ -230,24 +236,36 @@ impl View<'_> {
 
     /// Released versions in the order of their numbers.
     pub(super) fn versions(&self, dataset: &Rid) -> Result<Vec<VersionDetails>, CatalogError> {
-        let sql = "SELECT v.\"Version\", v.\"Description\", t.snapshot, t.number \
-                   FROM main.\"deriva-ml:Dataset_Version\" v \
+        let sql = "SELECT v.\"Version\", v.\"Description\", t.snapshot, t.number, t.actor, \
+                   p.adopted, ifnull(p.details, '{}') FROM main.\"deriva-ml:Dataset_Version\" v \
                    JOIN dbag_version p ON p.rid = v.\"RID\" \
                    JOIN dbag_transaction t ON t.number = p.number WHERE v.\"Dataset\" = ?";
         let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.fail(e))?;
         let mut rows = statement.query([dataset.as_str()]).map_err(|e| self.fail(e))?;
         let mut versions = Vec::new();
         while let Some(row) = rows.next().map_err(|e| self.fail(e))? {
-            let cells = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
-            let (label, note, micros, number): (String, Option<String>, i64, i64) =
-                cells.map_err(|e| self.fail(e))?;
-            let version =
-                label.parse().map_err(|_| self.corrupt(format!("a version is called {label:?}")))?;
-            let snapshot = Snapshot::from_micros(micros);
-            versions.push(VersionDetails { version, snapshot, note: note.unwrap_or_default(), number });
+            versions.push(self.version_in(row)?);
         }
         versions.sort_by(|a, b| a.version.cmp(&b.version));
         Ok(versions)
+    }
+
+    fn version_in(&self, row: &rusqlite::Row<'_>) -> Result<VersionDetails, CatalogError> {
+        let fail = |e| self.fail(e);
+        let (label, details): (String, String) = (row.get(0).map_err(fail)?, row.get(6).map_err(fail)?);
+        let version = label.parse().map_err(|_| self.corrupt(format!("a version is called {label:?}")))?;
+        let Known { nested, log } = serde_json::from_str(&details)
+            .map_err(|error| self.corrupt(format!("what is known of the version {label}: {error}")))?;
+        Ok(VersionDetails {
+            version,
+            note: row.get::<_, Option<String>>(1).map_err(fail)?.unwrap_or_default(),
+            snapshot: Snapshot::from_micros(row.get(2).map_err(fail)?),
+            number: row.get(3).map_err(fail)?,
+            actor: row.get(4).map_err(fail)?,
+            adopted: row.get(5).map_err(fail)?,
+            nested,
+            log,
+        })
     }
 
     /// The RID of the row of the version of a dataset that a transaction released.

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{Context, Outcome};
 use crate::catalog::{DatasetDetails, DatasetSummary, Drift, NestedDataset};
+use crate::cli::log::nested_document;
 use crate::cli::printer::{Printer, count};
+use crate::version::Label;
 
 /// List the datasets
 #[derive(Debug, Args)]
@@ -96,10 +98,18 @@ fn print(printer: Printer, details: &DatasetDetails) -> std::io::Result<()> {
             version.snapshot,
             version.note
         ))?;
+        if !version.nested.is_empty() {
+            let nested: Vec<String> = version.nested.iter().map(ToString::to_string).collect();
+            printer.line(format!("            with {}", nested.join(", ")))?;
+        }
     }
     match details.drift {
-        Some(drift) => printer.line(format!("  drift     {}", shown_drift(&drift))),
-        None => Ok(()),
+        Some(drift) => printer.line(format!("  drift     {}", shown_drift(&drift)))?,
+        None => return Ok(()),
+    }
+    match &details.label {
+        Some(label @ Label::Dev { .. }) => printer.line(format!("  now       {label}")),
+        _ => Ok(()),
     }
 }
 
@@ -154,9 +164,11 @@ fn document(details: &DatasetDetails) -> Value {
             "snapshot": version.snapshot.to_string(),
             "released": version.snapshot.timestamp(),
             "note": version.note,
+            "nested": nested_document(&version.nested),
         })
     });
     document["versions"] = versions.collect();
+    document["label"] = json!(details.label.as_ref().map(ToString::to_string));
     document["drift"] = json!(details.drift.map(|drift| json!({
         "added": drift.added,
         "removed": drift.removed,

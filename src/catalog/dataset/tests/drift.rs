@@ -30,6 +30,7 @@ fn drift_sees_types_nesting_description_and_columns() {
     lab.catalog.create_dataset(&name("inner"), "").unwrap();
     lab.catalog.add_table_members(&name("inner"), "Scan", Some("\"Grade\" = 'a'")).unwrap();
     lab.catalog.nest_datasets(&name("scans"), &["inner".into()]).unwrap();
+    lab.release("inner");
     lab.release("scans");
     let none = Drift::default();
     lab.catalog.change_types(&name("scans"), &["Labeled".into()], &[]).unwrap();

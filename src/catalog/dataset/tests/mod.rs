@@ -1,6 +1,7 @@
 //! Datasets in a small lab of subjects and their scans.
 
 mod drift;
+mod release;
 mod split;
 
 use std::collections::BTreeMap;
