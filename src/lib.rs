@@ -43,7 +43,7 @@
 //! ```
 //!
 //! The modules stand on floors, and each uses only those below its own:
-//! [`bag`], [`version`], [`model`], [`tabular`], [`partition`], [`settings`] · [`catalog`], [`cache`], [`tables`],
+//! [`bag`], [`version`], [`model`], [`tabular`], [`diff`], [`partition`], [`settings`] · [`catalog`], [`cache`], [`tables`],
 //! [`transport`] · [`query`], [`ingest`] ·
 //! [`materialize`] · [`export`] · [`open`] · [`cli`].
 
@@ -52,6 +52,7 @@ pub mod cache;
 pub mod catalog;
 mod claim;
 pub mod cli;
+pub mod diff;
 mod error;
 pub mod export;
 pub mod ingest;

@@ -10,6 +10,7 @@ mod chain;
 mod change;
 mod check;
 mod dataset;
+mod diff;
 mod error;
 mod execution;
 mod feature;

@@ -78,7 +78,7 @@ fn select(
     model: &Model,
     subject: &Subject<'_>,
 ) -> Result<Vec<TableSelection>, CatalogError> {
-    let reached = view.reach(model, subject)?;
+    let reached = view.reach(model, subject, Ids::default())?;
     let ids = Arc::new(reached.ids);
     let mut selected = Vec::new();
     for table in model.tables() {

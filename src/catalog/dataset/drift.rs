@@ -26,6 +26,10 @@ pub struct Drift {
     pub nested: u64,
     /// Datasets that were nested in it and are, in which something has changed.
     pub nested_changed: u64,
+    /// Rows that members lead to, or that lead to them, which came, went or changed.
+    pub linked: u64,
+    /// Rows of it that were withdrawn.
+    pub withdrawn: u64,
     /// Whether it is described otherwise.
     pub description: bool,
 }
@@ -57,7 +61,13 @@ impl View<'_> {
     /// What has changed in a dataset since transaction `since`, and in those nested in it.
     pub(super) fn drift(&self, dataset: &Rid, since: i64) -> Result<Drift, CatalogError> {
         let then = self.model_at(since)?;
-        self.drift_of(dataset, since, &sides(&then, &self.model, &self.aliases), &mut BTreeSet::new())
+        let drift =
+            self.drift_of(dataset, since, &sides(&then, &self.model, &self.aliases), &mut BTreeSet::new())?;
+        let linked = self.diff_since(dataset, since)?.linked_rows();
+        let withdrawn = format!(
+            "SELECT count(*) FROM dbag_tombstone WHERE number > {since} AND held LIKE '%\"{dataset}\"%'"
+        );
+        Ok(Drift { linked, withdrawn: self.number(&withdrawn)?, ..drift })
     }
 
     fn drift_of(

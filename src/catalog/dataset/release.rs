@@ -267,7 +267,7 @@ impl View<'_> {
         let (last, newest) = (self.versions(rid)?.pop(), self.newest_label(rid)?);
         let since = |last: &VersionDetails| {
             let drift = self.drift(rid, last.number)?;
-            Ok::<_, CatalogError>((drift.any(), self.bump_facts(rid, last.number, &drift, children)?))
+            Ok::<_, CatalogError>((drift.any(), self.bump_facts(rid, last.number, children)?))
         };
         let facts = last.as_ref().map(since).transpose()?;
         let (bump, reasons) = match (&options.version, &facts) {
@@ -330,7 +330,7 @@ impl View<'_> {
     }
 
     /// The versions that nested datasets had after transaction `number`, by RID.
-    pub(super) fn nested_versions(
+    pub(in crate::catalog) fn nested_versions(
         &self,
         dataset: &Rid,
         number: i64,

@@ -1,5 +1,7 @@
 //! The types of datasets: terms of `deriva-ml:Dataset_Type`.
 
+use std::collections::BTreeSet;
+
 use super::super::sql::{literal, quoted};
 use super::super::{Catalog, CatalogError, Change};
 use super::View;
@@ -34,8 +36,18 @@ impl Catalog {
 impl View<'_> {
     /// The types that a dataset has, sorted.
     pub(super) fn types(&self, dataset: &Rid) -> Result<Vec<String>, CatalogError> {
-        self.linked(TYPES, ("Dataset", dataset.as_str()), NOW)
-            .map_or(Ok(Vec::new()), |sql| self.texts(&sql, ()))
+        self.types_at(dataset, NOW).map(|types| types.into_iter().collect())
+    }
+
+    /// The types that a dataset had after a transaction.
+    pub(in crate::catalog) fn types_at(
+        &self,
+        dataset: &Rid,
+        number: i64,
+    ) -> Result<BTreeSet<String>, CatalogError> {
+        let sql = self.linked(TYPES, ("Dataset", dataset.as_str()), number);
+        let types = sql.map_or(Ok(Vec::new()), |sql| self.texts(&sql, ()));
+        types.map(|types| types.into_iter().collect())
     }
 }
 

@@ -20,7 +20,7 @@ pub(in crate::catalog) const NOW: i64 = i64::MAX - 1;
 pub(in crate::catalog) struct View<'v> {
     pub(in crate::catalog) connection: &'v Connection,
     pub(super) path: &'v Path,
-    pub(super) model: Cow<'v, Model>,
+    pub(in crate::catalog) model: Cow<'v, Model>,
     pub(in crate::catalog) aliases: Cow<'v, Aliases>,
 }
 
@@ -173,6 +173,24 @@ impl View<'_> {
         let Some(version) = &reference.version else { return Ok((rid, NOW)) };
         let release = self.release(&reference.name, &rid, version)?;
         Ok((rid, release.number))
+    }
+
+    /// What a dataset was described as after a transaction.
+    pub(in crate::catalog) fn description_at(
+        &self,
+        dataset: &Rid,
+        number: i64,
+    ) -> Result<Option<String>, CatalogError> {
+        let Some(table) = self.model.table(crate::model::DERIVA_ML, "Dataset") else { return Ok(None) };
+        let rows = super::super::read::rows_at(table, &["RID", "Description"], number, &self.aliases);
+        let sql = format!("SELECT \"Description\" FROM ({rows}) WHERE \"RID\" = ?");
+        let found = self.connection.query_row(&sql, [dataset.as_str()], |row| row.get(0)).optional();
+        Ok(found.map_err(|e| self.fail(e))?.flatten())
+    }
+
+    /// The catalog's file.
+    pub(in crate::catalog) fn path(&self) -> &Path {
+        self.path
     }
 
     pub(super) fn summary(&self, name: &DatasetName) -> Result<DatasetSummary, CatalogError> {

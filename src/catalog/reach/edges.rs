@@ -15,7 +15,7 @@ const BETWEEN: char = '\u{1f}';
 
 impl View<'_> {
     /// The rows of `to` that a hop leads to from `rows` of `from`.
-    pub(super) fn hop(
+    pub(in crate::catalog) fn hop(
         &self,
         ids: &mut Ids,
         from: &Table,

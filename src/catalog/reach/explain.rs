@@ -96,7 +96,7 @@ impl Catalog {
             explained.row = Some(view.explain_row(&model, &subject, table, rid)?);
             return Ok(explained);
         }
-        let reached = view.reach(&model, &subject)?;
+        let reached = view.reach(&model, &subject, Ids::default())?;
         for table in model.tables().filter(|table| chosen.is_none_or(|chosen| chosen == *table)) {
             // The server's own tables are told of only when they are asked for.
             if chosen.is_some() || !is_outside(table) {

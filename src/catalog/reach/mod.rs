@@ -8,7 +8,7 @@ mod explain;
 mod ids;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +20,9 @@ use super::CatalogError;
 use super::dataset::View;
 use super::sql::{literal, quoted};
 use crate::model::{Model, Rid, Table, Walk, WalkRules, is_outside};
+
+/// The table whose rows are versions.
+const VERSIONS: &str = "deriva-ml:Dataset_Version";
 
 /// What of a dataset is taken. Everything, unless said otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,21 +72,18 @@ pub(super) struct Subject<'s> {
 }
 
 impl View<'_> {
-    /// What a family of datasets holds by a model of that moment.
+    /// What a family of datasets holds by a model of that moment. `ids` may know ids already, and is given back.
     pub(super) fn reach<'m>(
         &self,
         model: &'m Model,
         subject: &Subject<'_>,
+        ids: Ids,
     ) -> Result<Reached<'m>, CatalogError> {
         let rules = self.walk_rules(model, subject)?;
         let no_datasets = || self.corrupt("it has no table deriva-ml:Dataset".into());
         let walk = model.walk(&rules).ok_or_else(no_datasets)?;
-        let mut reached = Reached {
-            counts: vec![Some(0); walk.steps.len()],
-            walk,
-            parts: BTreeMap::new(),
-            ids: Ids::default(),
-        };
+        let mut reached =
+            Reached { counts: vec![Some(0); walk.steps.len()], walk, parts: BTreeMap::new(), ids };
         self.follow(&mut reached, subject)?;
         self.drop_drift(&mut reached, subject.number)?;
         Ok(reached)
@@ -141,12 +141,13 @@ impl View<'_> {
                     if children[from] == 0 {
                         kept[from] = None;
                     }
-                    if before.is_empty() {
-                        continue;
-                    }
                     if step.table.is_vocabulary() {
+                        // All of it, whichever terms are referred to.
                         counts[at] = None;
                         parts.insert(step.table.qualified_name(), Part::All);
+                        continue;
+                    }
+                    if before.is_empty() {
                         continue;
                     }
                     let leaving = walk.steps[from].table;
@@ -162,12 +163,26 @@ impl View<'_> {
 
     /// Takes out versions that stand for nothing that lasts: labels of drift, and what was released later.
     fn drop_drift(&self, reached: &mut Reached<'_>, number: i64) -> Result<(), CatalogError> {
-        let Some(Part::Some(versions)) = reached.parts.get_mut("deriva-ml:Dataset_Version") else {
+        let Some(Part::Some(versions)) = reached.parts.get_mut(VERSIONS) else {
             return Ok(());
         };
+        self.keep_released(&mut reached.ids, VERSIONS, Arc::make_mut(versions), number)
+    }
+
+    /// Of rows of `Dataset_Version` keeps those of versions that were released up to a transaction; of another table all.
+    pub(super) fn keep_released(
+        &self,
+        ids: &mut Ids,
+        table: &str,
+        rows: &mut IdSet,
+        number: i64,
+    ) -> Result<(), CatalogError> {
+        if table != VERSIONS || rows.is_empty() {
+            return Ok(());
+        }
         let sql = format!("SELECT rid FROM dbag_version WHERE number <= {number}");
-        let released: IdSet = self.texts(&sql, ())?.iter().map(|rid| reached.ids.id(rid)).collect();
-        *versions = Arc::new(versions.intersection(&released).copied().collect());
+        let released: IdSet = self.texts(&sql, ())?.iter().map(|rid| ids.id(rid)).collect();
+        rows.retain(|row| released.contains(row));
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ fn table(name: &str, references: &[(&str, &str)]) -> Table {
 }
 
 /// Images are of subjects; scans and reports are of images and subjects; a subject may have a parent.
-fn lab(folder: &std::path::Path) -> Catalog {
+pub(in crate::catalog) fn lab(folder: &std::path::Path) -> Catalog {
     let options = CreateOptions { clock: Clock::Fixed(1_795_424_151_577_689), ..CreateOptions::default() };
     let mut catalog = Catalog::create(&folder.join("catalog.sqlite"), &options).unwrap();
     let tables = [
@@ -37,7 +37,11 @@ fn lab(folder: &std::path::Path) -> Catalog {
     catalog
 }
 
-fn insert(change: &mut Change<'_>, table: &str, values: &[(&str, Option<&str>)]) -> String {
+pub(in crate::catalog) fn insert(
+    change: &mut Change<'_>,
+    table: &str,
+    values: &[(&str, Option<&str>)],
+) -> String {
     let writer = change.writer(&change.table(table).unwrap()).unwrap();
     let text = |value: &Option<&str>| value.map_or(Value::Null, |text| Value::Text(text.to_owned()));
     let row: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, text(value))).collect();

@@ -130,6 +130,8 @@ fn shown_drift(drift: &Drift) -> String {
         (drift.types, "type given or taken", "types given or taken"),
         (drift.nested, "dataset nested or taken out", "datasets nested or taken out"),
         (drift.nested_changed, "nested dataset has changed", "nested datasets have changed"),
+        (drift.linked, "row that members lead to", "rows that members lead to"),
+        (drift.withdrawn, "row was withdrawn", "rows were withdrawn"),
     ];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);
     parts.extend(
@@ -177,6 +179,8 @@ fn document(details: &DatasetDetails) -> Value {
         "types": drift.types,
         "nested": drift.nested,
         "nested_changed": drift.nested_changed,
+        "linked": drift.linked,
+        "withdrawn": drift.withdrawn,
         "description": drift.description,
     })));
     document
