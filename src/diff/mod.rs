@@ -22,6 +22,8 @@ pub struct Diff {
     pub types: (Vec<String>, Vec<String>),
     /// Whether the dataset is described otherwise.
     pub description: bool,
+    /// Members. One that was taken out and put in again is none.
+    pub members: Counts,
     /// Files of assets: those of rows that are new, gone, or have other bytes.
     pub files: Counts,
 }
@@ -164,14 +166,15 @@ impl Diff {
     /// What it means for the number of the next version.
     #[must_use]
     pub fn facts(&self) -> BumpFacts {
-        let mut facts = BumpFacts::default();
+        let mut facts = BumpFacts {
+            members_added: self.members.added,
+            members_removed: self.members.removed,
+            ..BumpFacts::default()
+        };
         for TableDiff { role, rows, .. } in &self.tables {
             match role {
-                Role::Record => {}
-                Role::Membership => {
-                    facts.members_added += rows.added;
-                    facts.members_removed += rows.removed;
-                }
+                // Members are counted by what they are, and not by the rows that make them so.
+                Role::Record | Role::Membership => {}
                 // Rows of elements come and go as members do, but for those that only other rows lead to.
                 Role::Element => facts.rows_changed += rows.changed,
                 // A term that nothing refers to yet says nothing new of the dataset.

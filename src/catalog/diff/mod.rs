@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use delta::{Compared, Delta, Moment};
 
 use super::dataset::{DatasetRef, View};
-use super::reach::SelectOptions;
+use super::reach::{Id, Ids, SelectOptions};
 use super::{Catalog, CatalogError};
 use crate::diff::{
     CellDiff, Counts, Diff, NestedChange, NestedDiff, Role, RowChange, RowDiff, SchemaDiff, TableDiff,
 };
-use crate::model::{DERIVA_ML, Model, Rid, Table};
+use crate::model::{DERIVA_ML, Membership, Model, Rid, Table};
 use crate::version::DatasetVersion;
 
 /// Tables that record what was done.
@@ -106,6 +106,11 @@ impl View<'_> {
                 removed: rows.removed.len() as u64,
                 changed: rows.changed.len() as u64,
             };
+            if let Some(membership) = &membership {
+                let same = self.linked_again(rows, &delta.ids, membership, old, new)?;
+                diff.members.added += counts.added - same;
+                diff.members.removed += counts.removed - same;
+            }
             if table.asset_form().is_some() {
                 diff.files.added += counts.added;
                 diff.files.removed += counts.removed;
@@ -114,6 +119,36 @@ impl View<'_> {
             diff.tables.push(TableDiff { table: name.clone(), role, rows: counts });
         }
         Ok(diff)
+    }
+
+    /// How many new rows of a membership say what rows said that are gone.
+    fn linked_again(
+        &self,
+        rows: &delta::TableDelta,
+        ids: &Ids,
+        membership: &Membership<'_>,
+        old: &Moment<'_>,
+        new: &Moment<'_>,
+    ) -> Result<u64, CatalogError> {
+        if rows.added.is_empty() || rows.removed.is_empty() {
+            return Ok(0);
+        }
+        let at = |name: &str| membership.table.own_columns().position(|column| column.name == name);
+        let columns = [at(membership.dataset_column), at(membership.element_column)];
+        let pair = |id: &Id, number: i64| {
+            let image = self.image(membership.table, &ids.text(*id), number)?;
+            let cell =
+                |at: Option<usize>| image.as_ref().zip(at).and_then(|(row, at)| row.get(at)?.to_text());
+            Ok(columns.map(|at| cell(at).unwrap_or_default().into_owned()))
+        };
+        let gone: Result<BTreeSet<_>, CatalogError> =
+            rows.removed.iter().map(|id| pair(id, old.number)).collect();
+        let gone = gone?;
+        let mut same = 0;
+        for id in &rows.added {
+            same += u64::from(gone.contains(&pair(id, new.number)?));
+        }
+        Ok(same)
     }
 
     /// How many assets have other bytes.
