@@ -19,6 +19,7 @@ mod layout;
 mod lease;
 mod merge;
 mod past;
+mod reach;
 mod read;
 mod selection;
 mod spool;
@@ -52,6 +53,7 @@ pub use feature::{
 pub use files::{FileReference, modified};
 pub use merge::RowThere;
 pub use past::{Moment, TransactionSummary};
+pub use reach::{Chain, Explanation, RowPart, SelectOptions, TablePart, WhyNot};
 pub use read::Row;
 pub use selection::{TableSelection, VersionSelection};
 pub use spool::{FoldReport, Spooled, SpooledRow};

@@ -10,7 +10,7 @@ use super::read::{Row, row_at};
 use super::selection::whole;
 use super::{Catalog, CatalogError, TableSelection};
 use crate::model::{Model, Snapshot, Table, parse_timestamp};
-use crate::version::Requirement;
+use crate::version::{Requirement, VersionRef};
 
 /// A moment in a catalog's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,10 +111,7 @@ impl Catalog {
                 let sql = "SELECT ifnull(max(number), 0) FROM dbag_transaction";
                 self.connection.query_row(sql, (), |row| row.get(0)).map_err(|e| self.fail(e))
             }
-            Moment::Version(requirement) => {
-                let reference = self.resolve(requirement)?;
-                self.select_version(&reference).map(|selection| selection.number)
-            }
+            Moment::Version(requirement) => self.released_by(&self.resolve(requirement)?),
             Moment::Snapshot(snapshot) => {
                 let sql =
                     "SELECT number FROM dbag_transaction WHERE snapshot <= ? ORDER BY snapshot DESC LIMIT 1";
@@ -122,6 +119,13 @@ impl Catalog {
                 found.map_err(|e| self.fail(e))?.ok_or_else(|| CatalogError::BeforeTime(snapshot.timestamp()))
             }
         }
+    }
+
+    /// The number of the transaction that a version stands for.
+    fn released_by(&self, reference: &VersionRef) -> Result<i64, CatalogError> {
+        let view = self.view()?;
+        let rid = view.dataset_rid(&reference.name)?;
+        view.release(&reference.name, &rid, &reference.version).map(|release| release.number)
     }
 
     /// A row of a table as it was at a moment: its own columns in the order of `table`, which must be of that moment too.
@@ -136,7 +140,7 @@ impl Catalog {
     pub fn whole_at(&self, moment: &Moment) -> Result<(Model, Vec<TableSelection>), CatalogError> {
         let number = self.number_at(moment)?;
         let model = self.model_at(number)?;
-        let tables = whole(&model, number, &self.aliases()?);
+        let tables = whole(&model, number);
         Ok((model, tables))
     }
 }

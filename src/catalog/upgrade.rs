@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::journal::{beside, connect, resolve};
 use super::chain::chain_from;
+use super::journal::{beside, connect, resolve};
 use super::layout::{FORMAT, SINCE_2, SINCE_3, format_of};
 use super::lease::WriterLease;
 use super::sql::sqlite;
@@ -248,6 +248,24 @@ mod tests {
             assert!(matches!(Catalog::undo_upgrade(&path, false), Err(CatalogError::NoUpgrade(_))));
         }
         assert_eq!(bytes.len(), fs_err::read(&path).unwrap().len());
+    }
+
+    #[test]
+    fn each_older_format_is_upgraded_and_its_log_chained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.sqlite");
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format-2/catalog.sqlite");
+        fs_err::copy(fixture, &path).unwrap();
+        for _ in 0..2 {
+            let upgrade = Catalog::upgrade(&path).unwrap().unwrap();
+            assert_eq!((upgrade.from, upgrade.to), (2, FORMAT));
+            let mut catalog = Catalog::open(&path, Clock::System).unwrap();
+            assert_eq!(catalog.check(&NoProgress).unwrap().faults, []);
+            let number = |version: &str| catalog.number_at(&version.parse().unwrap()).unwrap();
+            assert_eq!((number("people@1.0.0"), number("people@1.1.0")), (6, 10));
+            drop(catalog);
+            assert_eq!(Catalog::undo_upgrade(&path, false).unwrap().to, 2);
+        }
     }
 
     #[test]

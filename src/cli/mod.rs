@@ -7,6 +7,7 @@ mod backup;
 mod cache;
 mod dataset;
 mod demo;
+mod explain;
 mod export;
 mod feature;
 mod fetching;
@@ -27,6 +28,7 @@ mod publish;
 mod query;
 mod release;
 mod restore;
+mod selecting;
 mod size;
 mod spool;
 mod table;
@@ -75,6 +77,7 @@ enum Command {
     Feature(Box<feature::Feature>),
     Dataset(Box<dataset::Dataset>),
     Release(release::Release),
+    Explain(explain::Explain),
     Export(export::Export),
     Publish(publish::Publish),
     Materialize(Box<materialize::Materialize>),
@@ -204,6 +207,7 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Feature(command) => command.run(context),
         Command::Dataset(command) => command.run(context),
         Command::Release(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
         Command::Export(command) => command.run(context),
         Command::Publish(command) => command.run(context),
         Command::Materialize(command) => command.run(context),

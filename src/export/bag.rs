@@ -10,7 +10,7 @@ use super::bytes::Bytes;
 use super::{BAG_FORMAT, ExportError};
 use crate::bag::{Algorithm, BagPath, BagWriter, Compression, Digest, NoProgress, Progress, hash_reader};
 use crate::cache::ObjectStore;
-use crate::catalog::{Catalog, TableSelection, VersionSelection};
+use crate::catalog::{Catalog, SelectOptions, TableSelection, VersionSelection};
 use crate::tabular::{CsvWriter, Value};
 use crate::transport::redacted_text;
 use crate::version::VersionRef;
@@ -76,7 +76,7 @@ pub fn export(
     options: &ExportOptions,
     progress: &dyn Progress,
 ) -> Result<ExportReport, ExportError> {
-    let selection = catalog.select_version(reference)?;
+    let selection = catalog.select_version(reference, &SelectOptions::default())?;
     let base = match &options.assets {
         AssetMode::Embed => None,
         AssetMode::Remote(url) => Some(base_url(url)?),

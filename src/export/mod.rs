@@ -17,7 +17,7 @@ use crate::bag::BagError;
 use crate::catalog::CatalogError;
 
 /// The number of the layout of the bags that this code writes.
-pub const BAG_FORMAT: u32 = 1;
+pub const BAG_FORMAT: u32 = 2;
 
 /// Why a version could not be exported or published.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use super::assets::Asset;
 use super::bytes::Bytes;
 use crate::bag::{Progress, with_pool};
 use crate::cache::ObjectStore;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, SelectOptions};
 use crate::version::VersionRef;
 
 /// What was published.
@@ -34,7 +34,7 @@ pub fn publish(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PublishReport, ExportError> {
-    let selection = catalog.select_version(reference)?;
+    let selection = catalog.select_version(reference, &SelectOptions::default())?;
     if folder.exists() && !folder.is_dir() {
         return Err(ExportError::NotAFolder(folder.to_owned()));
     }

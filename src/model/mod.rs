@@ -14,6 +14,7 @@ mod rid;
 mod snapshot;
 mod spec;
 mod types;
+mod walk;
 
 use indexmap::IndexMap;
 
@@ -28,6 +29,7 @@ pub(crate) use snapshot::parse_local;
 pub use snapshot::{Snapshot, format_timestamp, parse_timestamp};
 pub use spec::SpecError;
 pub use types::{ColumnType, Storage};
+pub use walk::{Hop, Step, Walk, WalkRules, is_outside, is_terminal};
 
 /// Annotations, kept as they came.
 pub type Annotations = serde_json::Map<String, serde_json::Value>;

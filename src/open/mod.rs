@@ -21,7 +21,7 @@ pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};
 use crate::cache::CacheError;
-use crate::catalog::{Catalog, CatalogError, Moment, TableSelection};
+use crate::catalog::{Catalog, CatalogError, Moment, SelectOptions, TableSelection};
 use crate::model::Model;
 use crate::query::{Database, QueryError};
 use crate::version::{DatasetName, Requirement};
@@ -95,11 +95,11 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
 /// What a dataset or a version holds.
 fn select(catalog: &Catalog, name: &str) -> Result<(Model, Vec<TableSelection>), OpenError> {
     if let Ok(requirement) = name.parse::<Requirement>() {
-        let selection = catalog.select_version(&catalog.resolve(&requirement)?)?;
+        let selection = catalog.select_version(&catalog.resolve(&requirement)?, &SelectOptions::default())?;
         return Ok((selection.model, selection.tables));
     }
     let name = name.parse().map_err(|_| OpenError::NothingNamed(name.to_owned()))?;
-    Ok(catalog.select_now(&name)?)
+    Ok(catalog.select_now(&name, &SelectOptions::default())?)
 }
 
 /// Opens the whole catalog of the workspace around `here` as it was at a moment.

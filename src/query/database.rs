@@ -80,10 +80,10 @@ impl Database {
     ) -> Result<Self, QueryError> {
         let connection = catalog.into_connection();
         let mut names = Vec::new();
-        for table in model.tables() {
+        for (place, table) in (0..).zip(model.tables()) {
             let name = quoted(&table.qualified_name());
             let part = tables.iter().find(|part| part.table.qualified_name() == table.qualified_name());
-            let sql = part.map_or_else(|| empty(table), |part| part.sql.clone());
+            let sql = part.map_or_else(|| Ok(empty(table)), |part| part.bind(&connection, place))?;
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {sql}"))?;
             names.push((table.schema_name.clone(), table.table_name.clone()));
         }

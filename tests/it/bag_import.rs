@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dbag::bag::{Bag, NoProgress};
-use dbag::catalog::{Catalog, CatalogError, CreateOptions, Moment};
+use dbag::catalog::{Catalog, CatalogError, CreateOptions, Moment, SelectOptions};
 use dbag::ingest::{BagImport, BagImportReport, import_bag, import_workspace};
 use dbag::model::{Column, ColumnType, RidPrefix, Table};
 use dbag::open::Workspace;
@@ -90,9 +90,12 @@ fn each_real_bag_comes_in_with_every_row_and_cell() {
         let version = bag.file_name().unwrap().to_string_lossy()[6..11].to_owned();
         assert_eq!(report.datasets[0].2, Some(version.clone()), "{}", bag.display());
         let reference = format!("Dataset_{anchor}@{version}").parse().unwrap();
-        let selection = lab.catalog.select_version(&reference).unwrap();
+        let selection = lab.catalog.select_version(&reference, &SelectOptions::default()).unwrap();
         assert_eq!(selection.rid.as_str(), anchor);
-        assert!(lab.catalog.select_version(&format!("Dataset_{anchor}@0.1.0").parse().unwrap()).is_err());
+        assert!(lab
+            .catalog
+            .select_version(&format!("Dataset_{anchor}@0.1.0").parse().unwrap(), &SelectOptions::default())
+            .is_err());
 
         // Again: nothing new.
         let before = lab.catalog.number_at(&Moment::Now).unwrap();

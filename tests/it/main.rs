@@ -21,6 +21,7 @@ mod damage;
 mod datasets;
 mod demo;
 mod docs;
+mod explain;
 mod export;
 mod faults;
 mod fuzz_corpus;

@@ -40,7 +40,9 @@ impl Checked<'_> {
 
     /// The log's hashes are those of what it says.
     fn chain(&self, report: &mut CheckReport) -> Result<(), CatalogError> {
-        for number in broken(&self.change.transaction).map_err(|e| self.change.fail(e))?.into_iter().take(SHOWN) {
+        for number in
+            broken(&self.change.transaction).map_err(|e| self.change.fail(e))?.into_iter().take(SHOWN)
+        {
             let message = "has another hash than what is noted of it: the log was altered";
             report.faults.push(Fault::new("E418", format!("change {number}"), message));
         }

@@ -25,7 +25,7 @@ pub use nest::NestedDataset;
 pub use release::{NestedVersion, Release, ReleaseAs, ReleaseOptions};
 pub use split::{Draw, Made, SampleOptions, SplitOptions, SplitReport};
 pub(super) use view::NOW;
-use view::View;
+pub(super) use view::View;
 
 use super::{Catalog, CatalogError};
 use crate::model::{Rid, Snapshot};

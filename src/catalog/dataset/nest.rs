@@ -112,7 +112,7 @@ impl View<'_> {
 
     /// A dataset, and all that were nested in it at any depth after transaction `number`, each once and after one that it
     /// is nested in.
-    pub(super) fn family(&self, dataset: &Rid, number: i64) -> Result<Vec<Rid>, CatalogError> {
+    pub(in crate::catalog) fn family(&self, dataset: &Rid, number: i64) -> Result<Vec<Rid>, CatalogError> {
         let mut all = vec![dataset.clone()];
         let mut seen = BTreeSet::from([dataset.clone()]);
         let mut next = 0;

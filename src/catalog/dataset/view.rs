@@ -18,10 +18,10 @@ pub(in crate::catalog) const NOW: i64 = i64::MAX - 1;
 
 /// A catalog's datasets for reading.
 pub(in crate::catalog) struct View<'v> {
-    pub(super) connection: &'v Connection,
+    pub(in crate::catalog) connection: &'v Connection,
     pub(super) path: &'v Path,
     pub(super) model: Cow<'v, Model>,
-    pub(super) aliases: Cow<'v, Aliases>,
+    pub(in crate::catalog) aliases: Cow<'v, Aliases>,
 }
 
 impl Catalog {
@@ -47,24 +47,28 @@ impl Change<'_> {
 }
 
 impl View<'_> {
-    pub(super) fn fail(&self, error: rusqlite::Error) -> CatalogError {
+    pub(in crate::catalog) fn fail(&self, error: rusqlite::Error) -> CatalogError {
         sqlite(self.path, error)
     }
 
-    pub(super) fn model_at(&self, number: i64) -> Result<Model, CatalogError> {
+    pub(in crate::catalog) fn model_at(&self, number: i64) -> Result<Model, CatalogError> {
         load_model(self.connection, self.path, number)
     }
 
-    pub(super) fn corrupt(&self, reason: String) -> CatalogError {
+    pub(in crate::catalog) fn corrupt(&self, reason: String) -> CatalogError {
         CatalogError::Corrupt { path: self.path.to_owned(), reason }
     }
 
-    pub(super) fn number(&self, sql: &str) -> Result<u64, CatalogError> {
+    pub(in crate::catalog) fn number(&self, sql: &str) -> Result<u64, CatalogError> {
         let number: i64 = self.connection.query_row(sql, (), |row| row.get(0)).map_err(|e| self.fail(e))?;
         Ok(number.unsigned_abs())
     }
 
-    pub(super) fn texts(&self, sql: &str, parameters: impl Params) -> Result<Vec<String>, CatalogError> {
+    pub(in crate::catalog) fn texts(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+    ) -> Result<Vec<String>, CatalogError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.fail(e))?;
         let texts = statement.query_map(parameters, |row| row.get(0)).and_then(Iterator::collect);
         texts.map_err(|e| self.fail(e))
@@ -106,7 +110,7 @@ impl View<'_> {
     }
 
     /// What people call a dataset: its name, else its RID.
-    pub(super) fn called(&self, rid: &str) -> Result<String, CatalogError> {
+    pub(in crate::catalog) fn called(&self, rid: &str) -> Result<String, CatalogError> {
         Ok(self.name_of(rid)?.map_or_else(|| rid.to_owned(), |name| name.to_string()))
     }
 
@@ -164,7 +168,7 @@ impl View<'_> {
     }
 
     /// The last transaction that a reference sees, and the dataset.
-    pub(super) fn moment_of(&self, reference: &DatasetRef) -> Result<(Rid, i64), CatalogError> {
+    pub(in crate::catalog) fn moment_of(&self, reference: &DatasetRef) -> Result<(Rid, i64), CatalogError> {
         let rid = self.dataset_rid(&reference.name)?;
         let Some(version) = &reference.version else { return Ok((rid, NOW)) };
         let release = self.release(&reference.name, &rid, version)?;

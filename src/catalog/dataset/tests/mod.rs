@@ -182,7 +182,11 @@ fn renaming_a_released_dataset_must_be_meant() {
         Err(CatalogError::DatasetExists(_))
     ));
     lab.catalog.rename_dataset("images", &name("scans"), true).unwrap();
-    assert!(lab.catalog.select_version(&"scans@0.1.0".parse().unwrap()).is_ok());
+    assert!(
+        lab.catalog
+            .select_version(&"scans@0.1.0".parse().unwrap(), &crate::catalog::SelectOptions::default())
+            .is_ok()
+    );
 }
 
 type Step<'s> = &'s dyn Fn(&mut Catalog) -> Result<(), CatalogError>;

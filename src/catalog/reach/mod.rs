@@ -1,0 +1,216 @@
+//! Which rows a dataset holds at some moment: the walk of the model, and the rows that its paths lead to.
+//!
+//! What a path leads to is joined in memory, hop by hop. A table is read once for a hop, and only where the rows that lead to it
+//! are many: of few, each is looked up.
+
+mod edges;
+mod explain;
+mod ids;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use explain::{Chain, Explanation, RowPart, TablePart, WhyNot};
+pub(super) use ids::{Id, IdSet, Ids};
+
+use super::CatalogError;
+use super::dataset::View;
+use super::sql::{literal, quoted};
+use crate::model::{Model, Rid, Table, Walk, WalkRules, is_outside};
+
+/// What of a dataset is taken. Everything, unless said otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SelectOptions {
+    /// Only these tables, and what tells of datasets.
+    pub tables: Vec<String>,
+    /// Not these tables, nor what is reached only through them.
+    pub exclude: Vec<String>,
+    /// So many foreign keys from the dataset, at most.
+    pub max_depth: Option<usize>,
+    /// The members alone, with the vocabularies that they refer to.
+    pub members_only: bool,
+}
+
+impl SelectOptions {
+    /// Whether everything is taken.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Rows of a table.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    /// All that there are.
+    All,
+    /// Those with these ids.
+    Some(Arc<IdSet>),
+}
+
+/// What a dataset holds.
+pub(super) struct Reached<'m> {
+    pub(super) walk: Walk<'m>,
+    /// By the place of a step in the walk, how many rows its path leads to; `None` for all of a vocabulary.
+    pub(super) counts: Vec<Option<u64>>,
+    /// By qualified name.
+    pub(super) parts: BTreeMap<String, Part>,
+    pub(super) ids: Ids,
+}
+
+/// A dataset with all that are nested in it, at a moment, and what of them is taken.
+pub(super) struct Subject<'s> {
+    pub(super) family: &'s [Rid],
+    pub(super) number: i64,
+    pub(super) options: &'s SelectOptions,
+}
+
+impl View<'_> {
+    /// What a family of datasets holds by a model of that moment.
+    pub(super) fn reach<'m>(
+        &self,
+        model: &'m Model,
+        subject: &Subject<'_>,
+    ) -> Result<Reached<'m>, CatalogError> {
+        let rules = self.walk_rules(model, subject)?;
+        let no_datasets = || self.corrupt("it has no table deriva-ml:Dataset".into());
+        let walk = model.walk(&rules).ok_or_else(no_datasets)?;
+        let mut reached = Reached {
+            counts: vec![Some(0); walk.steps.len()],
+            walk,
+            parts: BTreeMap::new(),
+            ids: Ids::default(),
+        };
+        self.follow(&mut reached, subject)?;
+        self.drop_drift(&mut reached, subject.number)?;
+        Ok(reached)
+    }
+
+    /// The rules of the walk for these datasets: what was asked, and memberships of which they have none.
+    pub(super) fn walk_rules(&self, model: &Model, subject: &Subject<'_>) -> Result<WalkRules, CatalogError> {
+        let options = subject.options;
+        let mut exclude: BTreeSet<String> = named(model, &options.exclude)?;
+        let wanted = named(model, &options.tables)?;
+        for membership in model.memberships().iter().filter(|membership| !membership.is_nesting()) {
+            let element = membership.element.qualified_name();
+            let is_wanted = wanted.is_empty() || wanted.contains(&element);
+            if !is_wanted || exclude.contains(&element) || !self.has_members(membership, subject)? {
+                exclude.insert(membership.table.qualified_name());
+            }
+        }
+        Ok(WalkRules { exclude, max_depth: options.max_depth, members_only: options.members_only })
+    }
+
+    fn has_members(
+        &self,
+        membership: &crate::model::Membership<'_>,
+        subject: &Subject<'_>,
+    ) -> Result<bool, CatalogError> {
+        let rows = super::read::rows_at(
+            membership.table,
+            &[membership.dataset_column],
+            subject.number,
+            &self.aliases,
+        );
+        let rids: Vec<String> = subject.family.iter().map(|rid| literal(rid.as_str())).collect();
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM ({rows}) WHERE {} IN ({}))",
+            quoted(membership.dataset_column),
+            rids.join(", ")
+        );
+        Ok(self.number(&sql)? > 0)
+    }
+
+    /// Goes along every path. The rows of a step are kept until the last step that comes from it.
+    fn follow(&self, reached: &mut Reached<'_>, subject: &Subject<'_>) -> Result<(), CatalogError> {
+        let Reached { walk, counts, parts, ids } = reached;
+        let mut children = vec![0_usize; walk.steps.len()];
+        walk.steps.iter().filter_map(|step| step.from).for_each(|(from, _)| children[from] += 1);
+        let family: IdSet = subject.family.iter().map(|rid| ids.id(rid.as_str())).collect();
+        let mut kept: Vec<Option<Arc<IdSet>>> = vec![None; walk.steps.len()];
+        for at in 0..walk.steps.len() {
+            let step = walk.steps[at];
+            let found = match step.from {
+                None => Arc::new(family.clone()),
+                Some((from, hop)) => {
+                    let before = kept[from].clone().unwrap_or_default();
+                    children[from] -= 1;
+                    if children[from] == 0 {
+                        kept[from] = None;
+                    }
+                    if before.is_empty() {
+                        continue;
+                    }
+                    if step.table.is_vocabulary() {
+                        counts[at] = None;
+                        parts.insert(step.table.qualified_name(), Part::All);
+                        continue;
+                    }
+                    let leaving = walk.steps[from].table;
+                    Arc::new(self.hop(ids, leaving, step.table, &hop, &before, subject.number)?)
+                }
+            };
+            counts[at] = Some(found.len() as u64);
+            add(parts, step.table, &found);
+            kept[at] = Some(found).filter(|_| children[at] > 0);
+        }
+        Ok(())
+    }
+
+    /// Takes out versions that stand for nothing that lasts: labels of drift, and what was released later.
+    fn drop_drift(&self, reached: &mut Reached<'_>, number: i64) -> Result<(), CatalogError> {
+        let Some(Part::Some(versions)) = reached.parts.get_mut("deriva-ml:Dataset_Version") else {
+            return Ok(());
+        };
+        let sql = format!("SELECT rid FROM dbag_version WHERE number <= {number}");
+        let released: IdSet = self.texts(&sql, ())?.iter().map(|rid| reached.ids.id(rid)).collect();
+        *versions = Arc::new(versions.intersection(&released).copied().collect());
+        Ok(())
+    }
+}
+
+/// Adds rows to what is taken of a table.
+fn add(parts: &mut BTreeMap<String, Part>, table: &Table, found: &Arc<IdSet>) {
+    if found.is_empty() {
+        return;
+    }
+    match parts.entry(table.qualified_name()).or_insert_with(|| Part::Some(Arc::clone(found))) {
+        Part::Some(known) if !Arc::ptr_eq(known, found) && !found.is_subset(known) => {
+            Arc::make_mut(known).extend(found.iter().copied());
+        }
+        _ => {}
+    }
+}
+
+/// The qualified names of tables that a user named.
+fn named(model: &Model, names: &[String]) -> Result<BTreeSet<String>, CatalogError> {
+    let find = |name: &String| super::sql::find_table(model, name).map(Table::qualified_name);
+    let found: BTreeSet<String> = names.iter().map(find).collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+/// Whether a table is left when only some were asked for.
+pub(super) fn is_chosen(model: &Model, options: &SelectOptions, table: &Table) -> Result<bool, CatalogError> {
+    if is_outside(table) {
+        return Ok(false);
+    }
+    let wanted = named(model, &options.tables)?;
+    if wanted.is_empty() || wanted.contains(&table.qualified_name()) || is_of_datasets(model, table) {
+        return Ok(true);
+    }
+    // A vocabulary goes with what refers to it.
+    Ok(table.is_vocabulary()
+        && model.tables().filter(|other| wanted.contains(&other.qualified_name())).any(|other| {
+            other.foreign_keys.iter().any(|key| key.refers_to(&table.schema_name, &table.table_name))
+        }))
+}
+
+/// Whether a table tells of datasets: what they are, their types and versions, what belongs to them.
+fn is_of_datasets(model: &Model, table: &Table) -> bool {
+    const OWN: [&str; 4] = ["Dataset", "Dataset_Version", "Dataset_Dataset_Type", "Dataset_Type"];
+    let is_own = table.schema_name == crate::model::DERIVA_ML && OWN.contains(&table.table_name.as_str());
+    is_own || model.membership(table).is_some()
+}
