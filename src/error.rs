@@ -8,7 +8,7 @@ use crate::catalog::CatalogError;
 use crate::export::ExportError;
 use crate::ingest::{IngestError, SideError};
 use crate::materialize::MaterializeError;
-use crate::open::OpenError;
+use crate::open::{LockingError, OpenError};
 use crate::partition::PartitionError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
@@ -16,6 +16,7 @@ use crate::tables::TablesError;
 use crate::tabular::{CsvError, SourceError};
 use crate::transport::SetupError;
 use crate::version::VersionError;
+use crate::version::lock::LockError;
 
 /// What went wrong, whichever part of dbag says it.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,7 @@ pub enum Error {
     Catalog(#[from] CatalogError),
     Export(#[from] ExportError),
     Ingest(#[from] IngestError),
+    Lock(#[from] LockingError),
     Materialize(#[from] MaterializeError),
     Open(#[from] OpenError),
     Partition(#[from] PartitionError),
@@ -89,6 +91,7 @@ impl Error {
             Self::Catalog(error) => catalog(error),
             Self::Export(error) => export(error),
             Self::Ingest(error) => ingest(error),
+            Self::Lock(error) => lock(error),
             Self::Materialize(error) => materialize(error),
             Self::Open(error) => open(error),
             Self::Partition(error) => partition(error),
@@ -115,6 +118,11 @@ impl Error {
             }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
+            Self::Lock(LockingError::NoProject(_)) => Some("make one with: dbag lock add NAME@REQUIREMENT"),
+            Self::Lock(LockingError::NotLocked { .. }) => Some("lock it with: dbag lock update"),
+            Self::Lock(LockingError::NoSource(_)) => {
+                Some("name one of them: --workspace DIR, or dbag lock add NAME@REQUIREMENT --bag PATH")
+            }
             Self::Catalog(CatalogError::NoSuchDataset { datasets, .. }) if datasets.is_empty() => {
                 Some("make one with: dbag dataset create NAME")
             }
@@ -268,6 +276,21 @@ fn export(error: &ExportError) -> ErrorKind {
         ExportError::Catalog(error) => catalog(error),
         ExportError::Bag(error) => bag(error),
         ExportError::Io(error) => io(error),
+    }
+}
+
+fn lock(error: &LockingError) -> ErrorKind {
+    match error {
+        LockingError::Form(LockError::NewerFormat { .. }) => ErrorKind::Environment,
+        LockingError::Differs { .. } => ErrorKind::Data,
+        LockingError::Open(error) => open(error),
+        LockingError::Catalog(error) => catalog(error),
+        LockingError::Export(error) => export(error),
+        LockingError::Ingest(error) => ingest(error),
+        LockingError::Materialize(error) => materialize(error),
+        LockingError::Bag(error) => bag(error),
+        LockingError::Io(error) => io(error),
+        _ => ErrorKind::Usage,
     }
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::{Catalog, CatalogError};
+use crate::model::Rid;
 use crate::version::DatasetVersion;
 
 /// A bag that was cut.
@@ -28,6 +29,15 @@ pub struct CutBag {
     pub minid: Option<String>,
     /// When, in microseconds since 1970-01-01T00:00Z.
     pub made: i64,
+}
+
+impl CutBag {
+    /// Whether it holds all of the version, rather than a part that was asked for.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let options: Option<serde_json::Value> = serde_json::from_str(&self.options).ok();
+        options.is_some_and(|options| options["part"].is_null())
+    }
 }
 
 const COLUMNS: &str = "sha256, content, length, dataset, version, options, path, url, minid, made";
@@ -61,12 +71,12 @@ impl Catalog {
     }
 
     /// The bags that were cut of a version, newest first.
-    pub fn bags_of(&self, dataset: &str, version: &DatasetVersion) -> Result<Vec<CutBag>, CatalogError> {
+    pub fn cut_bags(&self, dataset: &Rid, version: &DatasetVersion) -> Result<Vec<CutBag>, CatalogError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM dbag_bag WHERE dataset = ? AND version = ? ORDER BY made DESC, sha256"
         );
         let mut statement = self.connection.prepare(&sql).map_err(|e| self.fail(e))?;
-        let rows = statement.query_map((dataset, version.to_string()), read);
+        let rows = statement.query_map((dataset.as_str(), version.to_string()), read);
         rows.and_then(Iterator::collect).map_err(|e| self.fail(e))
     }
 

@@ -83,6 +83,7 @@ impl Export {
             from: self.from.clone(),
             select: self.selecting.options(),
             hash_missing: self.hash_missing,
+            passing: false,
             force: self.force,
             threads: self.threads,
         };

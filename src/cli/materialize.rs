@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::fetching::{Chosen, Places};
 use super::limits::ArchiveLimits;
-use super::printer::count;
+use super::lock::{document as locked_document, project};
+use super::printer::{Printer, count};
 use super::size::size;
 use super::verify::print_findings;
 use super::{Context, Outcome};
+use crate::Error;
 use crate::bag::Code;
 use crate::materialize::{Failure, MaterializeOptions, MaterializeReport, Shard, ShardError, materialize};
 use crate::open::finding_document;
 use crate::settings::{LinkMode, parse_size};
+use crate::version::DatasetName;
 
 /// Fetch what a bag refers to, and check all of it
 ///
@@ -23,11 +26,15 @@ use crate::settings::{LinkMode, parse_size};
 /// again after an interruption: it fetches only what is missing or wrong. Several runs may work on one bag at once.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/ --table Image --max-bytes 10GB\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --shard auto   # in a job array\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --finish      # after it\n  dbag materialize digits-1.0.0.zip --pack digits-whole.zip            # one file instead of many\n\nHow to use it on a cluster: docs/hpc.md. Credentials and servers: docs/materialize.md."
+    after_help = "Examples:\n  dbag materialize digits-1.0.0.zip --to digits\n  dbag materialize https://data.example.org/digits-1.0.0.zip\n  dbag materialize Dataset_2A4M-0001/ --table Image --max-bytes 10GB\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --shard auto   # in a job array\n  dbag materialize digits-1.0.0.zip --to $SCRATCH/digits --finish      # after it\n  dbag materialize digits-1.0.0.zip --pack digits-whole.zip            # one file instead of many\n  dbag materialize --locked --to data                                  # what dbag.lock says\n\nHow to use it on a cluster: docs/hpc.md. Credentials and servers: docs/materialize.md."
 )]
 pub(super) struct Materialize {
-    /// A bag: folder, archive, or URL of an archive
-    bag: String,
+    /// A bag: folder, archive, or URL of an archive; with --locked, the names of datasets
+    #[arg(required_unless_present = "locked", value_name = "BAG")]
+    bags: Vec<String>,
+    /// Bring what dbag.lock says, all of it or the named datasets, and fail where anything differs; several go to DIR/NAME
+    #[arg(long)]
+    locked: bool,
     /// The bag's folder [default: in place for a folder; for an archive, its bag's name]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
@@ -106,12 +113,43 @@ impl Materialize {
             link: fetching.settings.link.value.unwrap_or_default(),
             rehash: effort.rehash,
         };
+        if self.locked {
+            return self.run_locked(&options, context);
+        }
+        let [bag] = self.bags.as_slice() else {
+            return Err(Error::Usage("one bag at a time; with --locked, several datasets".into()));
+        };
         let bar = context.bar();
-        let report = materialize(&self.bag, &options, &bar)?;
+        let report = materialize(bag, &options, &bar)?;
         drop(bar);
-        print(&report, context)?;
-        Ok(report.problem().map_or(0, crate::ErrorKind::exit_code))
+        print(&report, context.printer)?;
+        context.printer.document(&document(&report))?;
+        Ok(exit_code(&report))
     }
+
+    fn run_locked(&self, options: &MaterializeOptions, context: &Context) -> Outcome {
+        let names: Vec<DatasetName> = self.bags.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        if options.pack.is_some() && names.len() != 1 {
+            return Err(Error::Usage("--pack makes one archive: name one dataset with --locked".into()));
+        }
+        let bar = context.bar();
+        let bags = project(context)?.materialize(&names, options, &bar)?;
+        drop(bar);
+        for (_, report) in &bags {
+            print(report, context.printer)?;
+        }
+        let documents = bags.iter().map(|(locked, report)| {
+            let mut document = document(report);
+            document["locked"] = locked_document(locked);
+            document
+        });
+        context.printer.document(&json!({"bags": documents.collect::<Value>()}))?;
+        Ok(bags.iter().map(|(_, report)| exit_code(report)).max().unwrap_or(0))
+    }
+}
+
+fn exit_code(report: &MaterializeReport) -> u8 {
+    report.problem().map_or(0, crate::ErrorKind::exit_code)
 }
 
 /// Many files that fail in one way are told together: the reason once, as an example the first of them, and how many more.
@@ -130,8 +168,7 @@ pub(super) fn alike(failures: &[Failure]) -> Vec<(&Failure, String)> {
     alike.into_iter().map(|(failure, more)| (failure, told(more))).collect()
 }
 
-fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
-    let printer = context.printer;
+fn print(report: &MaterializeReport, printer: Printer) -> std::io::Result<()> {
     print_findings(&report.findings, printer)?;
     for (failure, more) in alike(&report.failures) {
         let code = failure.code.map(|code| format!("{code} ")).unwrap_or_default();
@@ -142,8 +179,7 @@ fn print(report: &MaterializeReport, context: &Context) -> std::io::Result<()> {
     if untold > 0 {
         printer.line(format!("… and {untold} more files"))?;
     }
-    printer.line(summary(report))?;
-    printer.document(&document(report))
+    printer.line(summary(report))
 }
 
 /// One line: what came from where, and what the bag is now.

@@ -17,6 +17,7 @@ mod import;
 mod import_bag;
 mod init;
 mod limits;
+mod lock;
 mod log;
 mod ls;
 mod materialize;
@@ -84,6 +85,7 @@ enum Command {
     Verify(verify::Verify),
     Query(query::Query),
     At(at::At),
+    Lock(lock::Lock),
     Log(log::Log),
     Undo(undo::Undo),
     Ls(ls::Ls),
@@ -213,6 +215,7 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Verify(command) => command.run(context),
         Command::Query(command) => command.run(context),
         Command::At(command) => command.run(context),
+        Command::Lock(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Undo(command) => command.run(context),
         Command::Ls(command) => command.run(context),

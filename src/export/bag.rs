@@ -230,10 +230,11 @@ fn record(
     report: &ExportReport,
 ) -> Result<(), ExportError> {
     let (Some(sha256), Some(content)) = (report.sha256, report.content) else { return Ok(()) };
-    if catalog.is_readonly() {
+    if catalog.is_readonly() || options.passing {
         return Ok(());
     }
-    let path = std::path::absolute(&options.output)?;
+    let folder = folder_of(&options.output).canonicalize()?;
+    let path = options.output.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
     let how = json!({
         "format": BAG_FORMAT,
         "assets": options.assets.as_str(),

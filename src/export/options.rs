@@ -43,6 +43,8 @@ pub struct ExportOptions {
     pub select: SelectOptions,
     /// Digests that rows lack are taken from the bytes, where the workspace has them.
     pub hash_missing: bool,
+    /// Whether the bag is soon gone, so that the catalog does not note it.
+    pub passing: bool,
     /// Whether an existing file is replaced.
     pub force: bool,
     /// Threads that pack; 0 is one for each core. The bytes do not depend on it.

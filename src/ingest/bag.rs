@@ -130,14 +130,27 @@ fn origin(bag: &Bag) -> String {
 }
 
 /// A dataset of a bag.
-struct Dataset {
-    rid: String,
-    name: Option<String>,
-    version: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BagDataset {
+    /// Its RID.
+    pub rid: String,
+    /// Its name, if the bag says one.
+    pub name: Option<String>,
+    /// Its version, if the bag says one.
+    pub version: Option<String>,
+    /// The snapshot of its tables, if the bag says one.
+    pub snapshot: Option<String>,
+}
+
+/// The dataset at a version that a bag is of, if it says which.
+pub fn dataset_of(bag: &Bag) -> Result<Option<BagDataset>, IngestError> {
+    let source = BagSource { tables: BagTables::open(bag)?, name: origin(bag) };
+    let first = datasets(bag, &source)?.into_iter().next();
+    Ok(first.filter(|dataset| dataset.version.is_some()))
 }
 
 /// The bag's datasets, the one that it is a bag of first.
-fn datasets(bag: &Bag, source: &BagSource<'_>) -> Result<Vec<Dataset>, IngestError> {
+fn datasets(bag: &Bag, source: &BagSource<'_>) -> Result<Vec<BagDataset>, IngestError> {
     let tables = source.tables();
     let table =
         |name: &str| tables.iter().find(|table| table.schema_name == DERIVA_ML && table.table_name == name);
@@ -166,7 +179,8 @@ fn datasets(bag: &Bag, source: &BagSource<'_>) -> Result<Vec<Dataset>, IngestErr
     let dataset = |rid: String| {
         let is_anchor = anchor.as_ref() == Some(&rid);
         let name = info("Dbag-Dataset-Name").filter(|_| is_anchor);
-        Dataset { name, version: version.clone().filter(|_| is_anchor), rid }
+        let snapshot = source.tables.model().snaptime.clone();
+        BagDataset { name, version: version.clone().filter(|_| is_anchor), snapshot, rid }
     };
     Ok(rids.into_iter().filter(|rid| Rid::parse(rid).is_some()).map(dataset).collect())
 }

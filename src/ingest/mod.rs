@@ -29,7 +29,7 @@ pub use report::ImportReport;
 pub use side::{SideError, SideTable, Unmatched};
 pub use table::{TableImport, import_table};
 
-pub use bag::{BagImport, BagImportReport, import_bag};
+pub use bag::{BagDataset, BagImport, BagImportReport, dataset_of, import_bag};
 pub use features::{FeatureImport, FeatureReport, import_feature};
 pub use merge::{MergeReport, MergedTable};
 pub use terms::{TermImport, TermReport, import_terms};

@@ -34,6 +34,7 @@ mod import_folder;
 mod import_rows;
 mod interop;
 mod kills;
+mod lock;
 mod machinery;
 mod materialize;
 mod mirrors;

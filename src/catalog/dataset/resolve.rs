@@ -1,7 +1,7 @@
 //! From a requirement to the version that it stands for now.
 
 use super::super::{Catalog, CatalogError};
-use super::{DatasetRef, View};
+use super::{DatasetRef, VersionDetails, View};
 use crate::model::Rid;
 use crate::version::{DatasetName, DatasetVersion, Requirement, VersionRange, VersionRef};
 
@@ -17,6 +17,14 @@ impl Catalog {
     /// The version that a text stands for: `NAME@1.0.0` exactly, or the newest of `NAME@^1.2` or `NAME@latest`.
     pub fn version_called(&self, text: &str) -> Result<VersionRef, CatalogError> {
         self.resolve(&text.parse()?)
+    }
+
+    /// What is known of a released version, and the dataset's RID.
+    pub fn released(&self, reference: &VersionRef) -> Result<(Rid, VersionDetails), CatalogError> {
+        let view = self.view()?;
+        let rid = view.dataset_rid(&reference.name)?;
+        let details = view.release(&reference.name, &rid, &reference.version)?;
+        Ok((rid, details))
     }
 
     /// A dataset (by name or RID), or one of its versions as `NAME@VERSION` or `NAME@REQUIREMENT`.

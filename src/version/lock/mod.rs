@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use locked::{LOCK_FORMAT, Locked, lock_text, parse_lock};
-pub use wanted::{Wanted, parse_wanted, with_wanted, without_wanted};
+pub use wanted::{Wanted, parse_wanted, with_wanted};
 
 use crate::settings::line_of;
 

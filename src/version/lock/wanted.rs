@@ -106,15 +106,6 @@ pub fn with_wanted(text: &str, path: &Path, wanted: &Wanted) -> Result<String, L
     replaced(text, path, &wanted.name, (range, &new), all)
 }
 
-/// The text of a `dbag.toml` without a dataset.
-pub fn without_wanted(text: &str, path: &Path, name: &DatasetName) -> Result<String, LockError> {
-    let mut all = parse_wanted(text, path)?;
-    all.retain(|other| other.name != *name);
-    let Place::Value(range) = place_of(File { path, text }, name)? else { return Ok(text.to_owned()) };
-    let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-    replaced(text, path, name, (start..line_end(text, range.end), ""), all)
-}
-
 /// Replaces a part of the text, and makes sure that this says what was meant.
 fn replaced(
     text: &str,
@@ -184,8 +175,6 @@ mod tests {
         );
         let other = put(&more, &wanted("retina", "^2"));
         assert!(other.contains("retina = \"^2\"  # until the paper\nlungs"), "{other}");
-        let less = without_wanted(&other, Path::new(PATH), &"retina".parse().unwrap()).unwrap();
-        assert_eq!(less, "# ours\n[datasets] # of the eye\nlungs = \"~2.1\"\n\n[settings]\noffline = true\n");
     }
 
     #[test]
