@@ -6,6 +6,7 @@
 
 mod archive;
 mod container;
+mod content;
 mod digest;
 mod extract;
 mod fetch;
@@ -42,7 +43,7 @@ pub use tagfile::BagInfo;
 pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
 pub(crate) use verify::{check_folders, check_oxum, verify_unknown};
-pub use writer::{BagWriter, Compression};
+pub use writer::{BagWriter, Compression, Home, PayloadFile, WrittenBag};
 
 /// Why a bag could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,9 @@ pub enum BagError {
         /// Why, naming the entry.
         reason: String,
     },
+    /// A file that was to go into a bag is not what it should be.
+    #[error("the bytes for {0} are not those that were expected")]
+    OtherBytes(BagPath),
     /// The destination holds something already.
     #[error("{0} exists already")]
     Exists(PathBuf),

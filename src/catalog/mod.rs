@@ -4,6 +4,7 @@
 //! moves to history, so that the catalog can be read as it was at any transaction. Never speaks to a network and
 //! never touches the bytes of assets. The layout is specified in `docs/format.md`.
 
+mod bags;
 mod cells;
 mod chain;
 mod change;
@@ -34,6 +35,7 @@ mod vocabulary;
 mod tests;
 
 pub use crate::settings::JournalMode;
+pub use bags::{BagRecord, NestedVersion, Withdrawn};
 pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
 pub use check::{CheckReport, Fault, NamedAsset, Severity};

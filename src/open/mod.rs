@@ -93,8 +93,7 @@ pub fn open_database(name: &str, here: &Path) -> Result<Database, OpenError> {
 /// What a dataset or a version holds.
 fn select(catalog: &Catalog, name: &str) -> Result<(Model, Vec<TableSelection>), OpenError> {
     if let Ok(requirement) = name.parse::<Requirement>() {
-        let selection =
-            catalog.select_version(&catalog.resolve(&requirement)?, &SelectOptions::default())?;
+        let selection = catalog.select_version(&catalog.resolve(&requirement)?, &SelectOptions::default())?;
         return Ok((selection.model, selection.tables));
     }
     let name = name.parse().map_err(|_| OpenError::NothingNamed(name.to_owned()))?;
