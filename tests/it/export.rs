@@ -226,7 +226,8 @@ fn any_number_of_threads_writes_the_same_bytes_and_the_catalog_knows_the_bag() {
     // Bytes that differ from those of before are no other bag, but a fault.
     file.execute("UPDATE dbag_bag SET sha256 = 'ab'", ()).unwrap();
     let failed = sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "again.zip"]).expect(70);
-    failed.says(&["digits@1.0.0", "before", "fsck"]);
+    assert!(failed.stderr.contains("dbag fsck"));
+    failed.says(&["digits@1.0.0", "before"]);
     assert!(!sandbox.path("lab/again.zip").exists());
 }
 
@@ -273,7 +274,8 @@ fn a_part_of_a_version_is_told_from_the_whole() {
     sandbox.dbag_in("lab", &["verify", "part.zip"]).expect(0);
     let bag = dbag::bag::Bag::open(&sandbox.path("lab/part.zip")).unwrap();
     assert_eq!(bag.info().get("Dbag-Part"), Some("exclude=Label"));
-    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "--tables", "Lable"]).expect(2).says(&["Lable"]);
+    let unknown = ["export", "digits@1.0.0", "--tables", "Lable", "--force"];
+    sandbox.dbag_in("lab", &unknown).expect(2).says(&["Lable"]);
 }
 
 #[test]
@@ -282,7 +284,7 @@ fn assets_are_fetched_from_where_they_were_published() {
     let export = |more: &[&str]| {
         sandbox.dbag_in("lab", &[&["export", "digits@1.0.0", "--force", "--json"], more].concat())
     };
-    export(&["--assets", "remote"]).expect(1).says(&["no URL of Image", "dbag publish"]);
+    export(&["--assets", "remote"]).expect(1).says(&["no URL of Image"]);
     assert_eq!(export(&[]).expect(0).json()["embedded"], 200);
     let file = catalog(&sandbox);
     file.execute_batch(
@@ -336,7 +338,7 @@ fn digests_of_files_elsewhere_that_no_manifest_covers() {
     };
     assert_eq!((algorithms("md5"), algorithms("sha256")), (true, false));
     file.execute_batch("UPDATE \"domain:Image\" SET MD5 = NULL WHERE Filename >= 'digit-0100'").unwrap();
-    export(&[]).expect(1).says(&["no MD5", "no SHA-256", "Image ", "…", "--hash-missing"]);
+    export(&[]).expect(1).says(&["no MD5", "no SHA-256", "Image ", "…"]);
     export(&["--hash-missing"]).expect(0);
     assert_eq!((algorithms("md5"), algorithms("sha256")), (true, true));
     export(&["--assets", "embed"]).expect(0);
