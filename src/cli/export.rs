@@ -76,7 +76,9 @@ impl Export {
         let reference = workspace.catalog.resolve(&self.reference)?;
         let options = self.options(&reference);
         if self.dry_run {
-            let found = estimate(&workspace.catalog, &workspace.objects, &reference, &options)?;
+            let bar = context.bar();
+            let found = estimate(&workspace.catalog, &workspace.objects, &reference, &options, &bar)?;
+            drop(bar);
             return print_estimate(context, &found);
         }
         let bar = context.bar();

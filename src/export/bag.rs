@@ -135,11 +135,12 @@ impl Cut<'_> {
         progress: &dyn Progress,
     ) -> Result<Contents, ExportError> {
         writer.add_payload(&schema_path()?, &schema(self.selection)?)?;
-        progress.begin("exporting rows", 0, 0);
+        progress.begin("exporting tables", self.selection.tables.len() as u64, 0);
         let Self { catalog, objects, selection, homes, options, .. } = *self;
         let mut rows = Rows::new(catalog, objects, homes, options.hash_missing, writer);
         for part in &selection.tables {
             rows.table(part)?;
+            progress.file();
         }
         rows.check_digests()?;
         let (contents, mut assets) = (rows.contents, rows.embedded);
@@ -191,15 +192,19 @@ pub fn estimate(
     objects: &ObjectStore,
     reference: &VersionRef,
     options: &ExportOptions,
+    progress: &dyn Progress,
 ) -> Result<Estimate, ExportError> {
     let homes = Homes::new(catalog, options)?;
     let selection = catalog.select_version(reference, &options.select)?;
     let beside = Beside::of(catalog, &selection)?;
-    let mut tally = Tally { text: schema(&selection)?.len() as u64, ..Tally::default() };
+    let mut tally = Tally { text: schema(&selection)?.len() as u64, remote: 0, progress };
     let mut rows = Rows::new(catalog, objects, &homes, options.hash_missing, &mut tally);
+    progress.begin("counting tables", selection.tables.len() as u64, 0);
     for part in &selection.tables {
         rows.table(part)?;
+        progress.file();
     }
+    progress.end();
     rows.check_digests()?;
     let contents = rows.contents;
     let archive_bytes = tally.archive_bytes(&contents);
@@ -213,10 +218,10 @@ pub fn estimate(
 }
 
 /// Counts what would be written.
-#[derive(Default)]
-struct Tally {
+struct Tally<'p> {
     text: u64,
     remote: u64,
+    progress: &'p dyn Progress,
 }
 
 /// What a line of fetch.txt and two of manifests come to, packed: most of it is digits of digests, which take four bits each.
@@ -224,7 +229,7 @@ const REMOTE_LINES: u64 = 130;
 /// What an entry takes beside its content.
 const ENTRY: u64 = 200;
 
-impl Tally {
+impl Tally<'_> {
     /// Rows pack to about two fifths; assets are mostly packed already.
     fn archive_bytes(&self, contents: &Contents) -> u64 {
         let entries = contents.tables.len() as u64 + contents.embedded + 8;
@@ -232,12 +237,12 @@ impl Tally {
     }
 }
 
-impl Target for Tally {
+impl Target for Tally<'_> {
     fn begin(&mut self, _path: &BagPath) {}
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), BagError> {
         self.text += bytes.len() as u64;
-        Ok(())
+        if self.progress.cancelled() { Err(BagError::Interrupted) } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), BagError> {
