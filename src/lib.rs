@@ -28,7 +28,7 @@
 //! let release = lab.catalog.release_dataset(&name, Bump::Major, "the first two")?;
 //! assert_eq!(release.reference.to_string(), "digits@1.0.0");
 //!
-//! let options = ExportOptions::to(folder.join("digits.zip"));
+//! let options = ExportOptions::new(&folder.join("digits.zip"));
 //! export(&lab.catalog, &lab.objects, &release.reference, &options, &NoProgress)?;
 //!
 //! let report = verify(&Bag::open(&options.output)?, VerifyOptions::default(), &NoProgress)?;

@@ -18,13 +18,9 @@ impl Default for ContentHasher {
 impl ContentHasher {
     /// Adds the next file: `path` comes after that of the one before.
     pub fn add(&mut self, path: &str, length: u64, digest: &Digest) {
-        self.add_encoded(&path::encode(path), length, digest);
-    }
-
-    /// The same, with the path as manifests write it.
-    pub(super) fn add_encoded(&mut self, path: &str, length: u64, digest: &Digest) {
         use std::fmt::Write;
         self.line.clear();
+        let path = path::encode(path);
         // Writing to a text can't fail.
         let _ = writeln!(self.line, "{}:{digest} {length} {path}", digest.algorithm());
         self.hasher.update(self.line.as_bytes());

@@ -1,21 +1,12 @@
 //! `fetch.txt`: files that are elsewhere, one URL, length and path a line (RFC 8493 §2.2.3).
 
-use std::io::{self, Read, Write};
+use std::io::Read;
 
 use super::manifest::{ENOUGH, Note, Reading, note_at, text_of, too_many, unreadable};
 use super::names::FileId;
 use super::text::Lines;
 use super::urls::{FetchUrl, Urls};
 use super::{Code, Finding, PathRef};
-
-/// Writes a line, tab-separated as bdbag writes it. `path` is as manifests write it.
-pub(super) fn write_line(out: &mut impl Write, url: &str, length: u64, path: &str) -> io::Result<()> {
-    if memchr::memchr2(b' ', b'\t', url.as_bytes()).is_some() {
-        let url = url.replace(' ', "%20").replace('\t', "%09");
-        return writeln!(out, "{url}\t{length}\t{path}");
-    }
-    writeln!(out, "{url}\t{length}\t{path}")
-}
 
 /// The lines of a `fetch.txt`, in order. Several for one file are kept: mirrors.
 #[derive(Default)]
@@ -162,9 +153,10 @@ impl FetchList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bag::BagPath;
     use crate::bag::names::Names;
     use crate::bag::text::Encoding;
-    use crate::bag::{BagPath, path};
+    use crate::bag::writer::{Home, Listing as Written};
     use proptest::prelude::*;
 
     type Read = (String, Option<u64>, String);
@@ -210,9 +202,10 @@ mod tests {
         fn written_lines_are_read_back(name in "[^/\0]{1,20}", length in 0..u64::MAX - 1) {
             prop_assume!(name != "." && name != ".." && BagPath::parse(&format!("data/{name}")).is_ok());
             let path = BagPath::parse(&format!("data/x/{name}")).unwrap();
-            let mut line = Vec::new();
-            write_line(&mut line, "https://h/a b", length, &path::encode(path.as_str())).unwrap();
-            let read = read(std::str::from_utf8(&line).unwrap()).0;
+            let (mut listing, mut line) = (Written::new(&[]), Vec::new());
+            listing.add(path.as_str(), length, &[], Some(Home::At("https://h/a b"))).unwrap();
+            prop_assert!(listing.fetch_line(0, &mut line));
+            let read = read(&String::from_utf8(line).unwrap()).0;
             prop_assert_eq!(read, vec![("https://h/a%20b".into(), Some(length), path.as_str().to_owned())]);
         }
     }

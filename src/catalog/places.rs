@@ -1,9 +1,6 @@
 //! Where asset bytes are published: beside the versioned rows, so that learning it changes no version.
 
-use rusqlite::OptionalExtension;
-
 use super::{Catalog, CatalogError};
-use crate::bag::{Algorithm, Digest};
 
 /// A place where assets are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +42,6 @@ impl Catalog {
         made.map_err(|e| self.fail(e))
     }
 
-    /// Where a file is, by its SHA-256 (or its MD5, where nothing else is known) in hex: at one place, else at any, the newest first.
-    pub fn published_url(&self, digest: &str, place: Option<i64>) -> Result<Option<String>, CatalogError> {
-        let sql = "SELECT url FROM dbag_published WHERE sha256 = ?1 AND (?2 IS NULL OR place = ?2) \
-                   ORDER BY place DESC LIMIT 1";
-        let statement = self.connection.prepare_cached(sql);
-        let found = statement
-            .and_then(|mut statement| statement.query_row((digest, place), |row| row.get(0)).optional());
-        found.map_err(|e| self.fail(e))
-    }
-
     /// Notes files that are at a place: their digests in hex, and their URLs. All of them or none.
     pub fn record_published(
         &mut self,
@@ -78,17 +65,5 @@ impl Catalog {
     pub fn forget_published(&mut self, place: i64, digest: &str) -> Result<(), CatalogError> {
         let sql = "DELETE FROM dbag_published WHERE sha256 = ? AND place = ?";
         self.connection.execute(sql, (digest, place)).map(drop).map_err(|e| self.fail(e))
-    }
-
-    /// The SHA-256 of an object that came with a row that knows its MD5 and length.
-    pub fn object_of(&self, md5: &Digest, length: u64) -> Result<Option<Digest>, CatalogError> {
-        let sql = "SELECT sha256 FROM dbag_object WHERE md5 = ? AND length = ?";
-        let statement = self.connection.prepare_cached(sql);
-        let found: Option<String> = statement
-            .and_then(|mut statement| {
-                statement.query_row((md5.to_string(), length.cast_signed()), |row| row.get(0)).optional()
-            })
-            .map_err(|e| self.fail(e))?;
-        Ok(found.and_then(|hex| Digest::parse(Algorithm::Sha256, &hex).ok()))
     }
 }

@@ -1,96 +1,133 @@
 //! The assets of a version, read out of the rows of its asset tables.
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::ExportError;
 use crate::bag::{Algorithm, BagPath, Digest};
+use crate::catalog::Row;
 use crate::model::Table;
+use crate::tabular::Value;
 
-/// A file that a version refers to.
+/// A file that a version refers to and whose SHA-256 is known.
 #[derive(Debug, Clone)]
 pub(super) struct Asset {
     pub(super) table: String,
     pub(super) rid: String,
     pub(super) filename: String,
-    /// As the row has it.
-    pub(super) url: String,
     pub(super) length: u64,
     pub(super) md5: Option<Digest>,
-    pub(super) sha256: Option<Digest>,
+    pub(super) sha256: Digest,
 }
 
-/// Where an asset table has what tells of its files.
+impl Asset {
+    /// The asset of a row with all of the table's columns.
+    pub(super) fn from_row(table: &Table, row: &Row) -> Result<Self, ExportError> {
+        let cell = |at: usize| match row.get(at) {
+            Some(Value::Text(text)) => ValueRef::Text(text.as_bytes()),
+            Some(Value::Integer(number)) => ValueRef::Integer(*number),
+            _ => ValueRef::Null,
+        };
+        let read = AssetColumns::of(table).read(table, cell)?;
+        let Some((found, sha256)) = read.and_then(|found| found.sha256.map(|sha256| (found, sha256))) else {
+            let rid = AssetColumns::of(table).rid.map(cell).and_then(text).unwrap_or_default();
+            return Err(bad(table, rid, "its SHA-256 is not known"));
+        };
+        Ok(found.held(table, sha256))
+    }
+
+    /// Its place in a bag.
+    pub(super) fn bag_path(&self) -> Result<BagPath, ExportError> {
+        bag_path(&self.table, &self.rid, &self.filename)
+    }
+}
+
+/// `data/asset/<RID>/<Table>/<Filename>`
+pub(super) fn bag_path(table: &str, rid: &str, filename: &str) -> Result<BagPath, ExportError> {
+    BagPath::parse(&format!("data/asset/{rid}/{table}/{filename}")).map_err(|error| ExportError::BadAsset {
+        table: table.to_owned(),
+        rid: rid.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Which columns of a table say what an asset is.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct AssetColumns {
-    table: String,
-    rid: usize,
-    pub(super) url: usize,
+    rid: Option<usize>,
     filename: Option<usize>,
     length: Option<usize>,
     md5: Option<usize>,
     sha256: Option<usize>,
+    pub(super) url: Option<usize>,
+}
+
+/// What a row says of its asset.
+#[derive(Debug, Clone)]
+pub(super) struct AssetRow<'r> {
+    pub(super) rid: &'r str,
+    pub(super) filename: &'r str,
+    pub(super) length: u64,
+    pub(super) md5: Option<Digest>,
+    pub(super) sha256: Option<Digest>,
+    pub(super) url: Option<&'r str>,
 }
 
 impl AssetColumns {
-    /// The columns of an asset table; `None` for any other.
-    pub(super) fn of(table: &Table) -> Option<Self> {
+    pub(super) fn of(table: &Table) -> Self {
         let at = |name: &str| table.column_definitions.iter().position(|column| column.name == name);
-        let (rid, url) = (at("RID")?, at("URL")?);
-        table.asset_form()?;
-        Some(Self {
-            table: table.table_name.clone(),
-            rid,
-            url,
+        Self {
+            rid: at("RID"),
             filename: at("Filename"),
             length: at("Length"),
             md5: at("MD5"),
             sha256: at("SHA256"),
-        })
+            url: at("URL"),
+        }
     }
 
-    /// The asset of a row; `None` for a row that has no URL, and so no file.
-    pub(super) fn asset(&self, row: &Row<'_>) -> Result<Option<Asset>, ExportError> {
-        let text = |at: Option<usize>| -> Option<String> {
-            match row.get_ref(at?).ok()? {
-                ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-                ValueRef::Integer(number) => Some(number.to_string()),
-                _ => None,
-            }
+    /// What a row says; `None` where it speaks of no file.
+    pub(super) fn read<'r>(
+        &self,
+        table: &Table,
+        cell: impl Fn(usize) -> ValueRef<'r>,
+    ) -> Result<Option<AssetRow<'r>>, ExportError> {
+        let words = |at: Option<usize>| at.map(&cell).and_then(text).filter(|text| !text.is_empty());
+        let rid = words(self.rid).unwrap_or_default();
+        let url = words(self.url);
+        let digest = |algorithm, at| {
+            let parse = |text: &str| Digest::parse(algorithm, text);
+            words(at).map(parse).transpose().map_err(|error| bad(table, rid, &error.to_string()))
         };
-        let Some(url) = text(Some(self.url)) else { return Ok(None) };
-        let rid = text(Some(self.rid)).unwrap_or_default();
-        let bad =
-            |reason: String| ExportError::BadAsset { table: self.table.clone(), rid: rid.clone(), reason };
-        let length = text(self.length).and_then(|length| length.parse().ok());
-        let digest = |algorithm: Algorithm, at: Option<usize>| {
-            let parsed = text(at).map(|hex| Digest::parse(algorithm, &hex));
-            parsed.transpose().map_err(|error| bad(error.to_string()))
+        let (md5, sha256) = (digest(Algorithm::Md5, self.md5)?, digest(Algorithm::Sha256, self.sha256)?);
+        if url.is_none() && md5.is_none() && sha256.is_none() {
+            return Ok(None);
+        }
+        let Some(ValueRef::Integer(length)) = self.length.map(&cell) else {
+            return Err(bad(table, rid, "its length is not known"));
         };
-        Ok(Some(Asset {
-            table: self.table.clone(),
-            filename: text(self.filename).filter(|name| !name.is_empty()).unwrap_or_else(|| rid.clone()),
-            url,
-            length: length.ok_or_else(|| bad("its length is not known".into()))?,
-            md5: digest(Algorithm::Md5, self.md5)?,
-            sha256: digest(Algorithm::Sha256, self.sha256)?,
-            rid,
-        }))
+        let filename = words(self.filename).unwrap_or_default();
+        Ok(Some(AssetRow { rid, filename, length: length.unsigned_abs(), md5, sha256, url }))
     }
 }
 
-impl Asset {
-    /// Its place in a bag: `data/asset/<RID>/<Table>/<Filename>`.
-    pub(super) fn bag_path(&self) -> Result<BagPath, ExportError> {
-        let path = format!("data/asset/{}/{}/{}", self.rid, self.table, self.filename);
-        BagPath::parse(&path).map_err(|error| self.bad(error.to_string()))
+impl AssetRow<'_> {
+    /// The asset, with the SHA-256 that its bytes here have.
+    pub(super) fn held(&self, table: &Table, sha256: Digest) -> Asset {
+        Asset {
+            table: table.table_name.clone(),
+            rid: self.rid.to_owned(),
+            filename: self.filename.to_owned(),
+            length: self.length,
+            md5: self.md5,
+            sha256,
+        }
     }
+}
 
-    /// What is known of its bytes.
-    pub(super) fn digests(&self) -> Vec<Digest> {
-        self.md5.iter().chain(&self.sha256).copied().collect()
-    }
+fn text(cell: ValueRef<'_>) -> Option<&str> {
+    cell.as_str().ok()
+}
 
-    pub(super) fn bad(&self, reason: String) -> ExportError {
-        ExportError::BadAsset { table: self.table.clone(), rid: self.rid.clone(), reason }
-    }
+pub(super) fn bad(table: &Table, rid: &str, reason: &str) -> ExportError {
+    ExportError::BadAsset { table: table.table_name.clone(), rid: rid.to_owned(), reason: reason.to_owned() }
 }

@@ -1,90 +1,125 @@
-//! Where a bag's assets are to be had: each at a URL, or in the bag.
+//! Where the bytes of each asset are to be had by whoever has the bag: at a URL, or in the bag.
+
+use std::borrow::Cow;
 
 use url::Url;
 
-use super::assets::Asset;
-use super::bytes::{Bytes, sha256_of};
+use super::assets::AssetRow;
 use super::{AssetMode, ExportError, ExportOptions};
+use crate::bag::{Algorithm, Digest, Home};
 use crate::cache::ObjectStore;
-use crate::catalog::{Catalog, Place};
+use crate::catalog::Catalog;
 use crate::transport::redacted_text;
 
-/// Where one asset goes.
-pub(super) enum Home {
-    /// Into the bag.
-    Here(Bytes),
-    /// It stays at its URL.
-    There(String),
-}
-
-/// Tells where assets go.
-pub(super) struct Homes<'h> {
-    catalog: &'h Catalog,
-    objects: &'h ObjectStore,
+/// How assets find their URLs.
+pub(super) struct Homes<'c> {
+    catalog: &'c Catalog,
     mode: AssetMode,
+    /// Ends in `/`.
     base: Option<Url>,
-    /// The place that was chosen.
-    place: Option<Place>,
+    place: Option<String>,
+    /// Whether anything was ever published: a million questions less.
+    is_published: bool,
 }
 
-impl<'h> Homes<'h> {
-    pub(super) fn new(
-        catalog: &'h Catalog,
-        objects: &'h ObjectStore,
-        options: &ExportOptions,
-    ) -> Result<Self, ExportError> {
+/// Where an asset is.
+pub(super) enum Found<'h> {
+    Embedded,
+    /// Below the base URL.
+    Below(&'h str),
+    At(Cow<'h, str>),
+}
+
+impl Found<'_> {
+    pub(super) fn home(&self) -> Option<Home<'_>> {
+        match self {
+            Self::Embedded => None,
+            Self::Below(base) => Some(Home::Below(base)),
+            Self::At(url) => Some(Home::At(url)),
+        }
+    }
+}
+
+impl<'c> Homes<'c> {
+    pub(super) fn new(catalog: &'c Catalog, options: &ExportOptions) -> Result<Self, ExportError> {
         let base = options.base_url.as_deref().map(base_url).transpose()?;
-        let place =
-            match &options.from {
-                None => None,
-                Some(called) => {
-                    let places = catalog.places()?;
-                    let found = places.iter().find(|place| place.is_called(called)).cloned();
-                    let names = || places.iter().map(|place| place.location.clone()).collect();
-                    Some(found.ok_or_else(|| ExportError::NoSuchPlace {
-                        called: called.clone(),
-                        places: names(),
-                    })?)
-                }
+        let places = catalog.publishing_places()?;
+        if let Some(place) = &options.from {
+            let is_it = |(location, base): &(String, Option<String>)| {
+                location == place || base.as_ref() == Some(place)
             };
-        Ok(Self { catalog, objects, mode: options.assets, base, place })
-    }
-
-    /// Where an asset goes, or why it can't be had.
-    pub(super) fn of(&self, asset: &Asset) -> Result<Home, ExportError> {
-        if self.mode != AssetMode::Embed
-            && let Some(url) = self.url(asset)?
-        {
-            return Ok(Home::There(url));
-        }
-        let Asset { table, rid, filename, .. } = asset.clone();
-        if self.mode == AssetMode::Remote {
-            return Err(ExportError::NoUrl { table, rid, filename });
-        }
-        match Bytes::find(self.catalog, self.objects, asset)? {
-            Some(bytes) => Ok(Home::Here(bytes)),
-            None => Err(ExportError::NeverHere { table, rid, filename }),
-        }
-    }
-
-    fn url(&self, asset: &Asset) -> Result<Option<String>, ExportError> {
-        let sha256 = sha256_of(self.catalog, asset)?;
-        if let (Some(base), Some(sha256)) = (&self.base, &sha256) {
-            return Ok(Some(format!("{base}{}", ObjectStore::relative(sha256))));
-        }
-        for digest in sha256.iter().chain(&asset.sha256).chain(&asset.md5) {
-            let place = self.place.as_ref().map(|place| place.id);
-            if let Some(url) = self.catalog.published_url(&digest.to_string(), place)? {
-                return Ok(Some(url));
+            if !places.iter().any(is_it) {
+                let known = places.into_iter().map(|(location, _)| location).collect();
+                return Err(ExportError::NoSuchPlace { place: redacted_text(place), known });
             }
         }
-        let absolute = ["https://", "http://", "s3://"].iter().any(|scheme| asset.url.starts_with(scheme));
-        Ok((absolute && self.place.is_none()).then(|| asset.url.clone()))
+        Ok(Self {
+            catalog,
+            mode: options.assets,
+            base,
+            place: options.from.clone(),
+            is_published: !places.is_empty(),
+        })
     }
+
+    /// Where an asset is to be had.
+    pub(super) fn find<'h>(&'h self, table: &str, asset: &AssetRow<'h>) -> Result<Found<'h>, ExportError> {
+        if self.mode == AssetMode::Embed {
+            return Ok(Found::Embedded);
+        }
+        if let (Some(base), Some(_)) = (&self.base, &asset.sha256) {
+            return Ok(Found::Below(base.as_str()));
+        }
+        if let Some(sha256) = asset.sha256.filter(|_| self.is_published)
+            && let Some(url) = self.catalog.published_at(&sha256.to_string(), self.place.as_deref())?
+        {
+            return Ok(Found::At(url.into()));
+        }
+        match asset.url.filter(|url| is_absolute(url)) {
+            Some(url) => Ok(Found::At(url.into())),
+            None if self.mode == AssetMode::Auto => Ok(Found::Embedded),
+            None => Err(ExportError::NoUrl {
+                table: table.to_owned(),
+                rid: asset.rid.to_owned(),
+                filename: asset.filename.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Whether a row's URL says all that is needed to fetch it.
+fn is_absolute(url: &str) -> bool {
+    let known = ["http://", "https://", "s3://"].iter().any(|scheme| url.starts_with(scheme));
+    known && !url.contains(char::is_control) && Url::parse(url).is_ok_and(|url| url.host_str().is_some())
+}
+
+/// What an asset row's URL says in the bag: the path of its URL in fetch.txt, by which deriva-ml finds the one with the other.
+pub(super) fn url_cell(found: &Found<'_>, sha256: Option<&Digest>, cell: &mut String) -> bool {
+    cell.clear();
+    let folder = match found {
+        Found::At(url) => {
+            cell.push_str(path_of(url));
+            return true;
+        }
+        Found::Below(base) => path_of(base),
+        Found::Embedded => "/",
+    };
+    // Of bytes that are known by their MD5 alone the row says what it always said.
+    let Some(sha256) = sha256.filter(|digest| digest.algorithm() == Algorithm::Sha256) else { return false };
+    cell.push_str(folder);
+    cell.push_str(&ObjectStore::relative(sha256));
+    true
+}
+
+/// The path part of a URL.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 /// The URL below which assets are, ending in `/`.
-pub(super) fn base_url(text: &str) -> Result<Url, ExportError> {
+fn base_url(text: &str) -> Result<Url, ExportError> {
     let bad = || ExportError::BadBaseUrl(redacted_text(text));
     let mut url = Url::parse(text).map_err(|_| bad())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
@@ -96,16 +131,24 @@ pub(super) fn base_url(text: &str) -> Result<Url, ExportError> {
     Ok(url)
 }
 
-/// What an asset row's `URL` says in a bag: the path of the URL in `fetch.txt`, or of its place in an object store.
-pub(super) fn url_cell(asset: &Asset, home: &Home) -> String {
-    match home {
-        Home::Here(bytes) if asset.sha256.is_some() => format!("/{}", ObjectStore::relative(&bytes.sha256)),
-        Home::Here(_) => path_of(&asset.url),
-        Home::There(url) => path_of(url),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn path_of(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-    rest.to_owned()
+    #[test]
+    fn paths_of_urls() {
+        for (url, path) in [
+            ("https://h/hatrac/a.png:XYZ", "/hatrac/a.png:XYZ"),
+            ("s3://bucket/a b/c", "/a b/c"),
+            ("https://h/a?x=1#y", "/a"),
+            ("https://h", "/"),
+        ] {
+            assert_eq!(path_of(url), path);
+        }
+        for url in ["/hatrac/a", "ftp://h/a", "https:///a\n", "s3://", "file:///etc/passwd", "https://h/a\nb"]
+        {
+            assert!(!is_absolute(url), "{url}");
+        }
+        assert!(is_absolute("https://h/a b"));
+    }
 }

@@ -1,16 +1,56 @@
-//! bag-info.txt: what the bag is and where it is from, nothing of the run that wrote it.
+//! What a bag says of itself: bag-info.txt, and the list of what was withdrawn from it. Nothing of the run that wrote it.
 
-use super::{BAG_FORMAT, ExportOptions};
-use crate::catalog::{Catalog, VersionSelection};
+use serde_json::json;
 
+use super::{BAG_FORMAT, ExportError, ExportOptions};
+use crate::catalog::{Catalog, NestedVersion, VersionSelection, Withdrawn};
+
+/// The tag file that lists the rows which were withdrawn from the version.
+pub(super) const TOMBSTONES: &str = "dbag-tombstones.json";
+
+/// What is known of a version beside its rows.
+pub(super) struct Beside {
+    pub(super) nested: Vec<NestedVersion>,
+    pub(super) withdrawn: Vec<Withdrawn>,
+}
+
+impl Beside {
+    pub(super) fn of(catalog: &Catalog, selection: &VersionSelection) -> Result<Self, ExportError> {
+        Ok(Self {
+            nested: selection.nested.clone(),
+            withdrawn: catalog.withdrawn_from(&selection.rid, &selection.reference.version)?,
+        })
+    }
+
+    /// The content of `dbag-tombstones.json`.
+    pub(super) fn tombstones(&self) -> String {
+        let row = |row: &Withdrawn| {
+            json!({
+                "rid": row.rid,
+                "table": row.table,
+                "number": row.number,
+                "date": row.date,
+                "reason": row.reason,
+            })
+        };
+        let rows: Vec<_> = self.withdrawn.iter().map(row).collect();
+        format!("{:#}\n", json!(rows))
+    }
+}
+
+/// The elements of bag-info.txt.
 pub(super) fn bag_info(
     catalog: &Catalog,
     selection: &VersionSelection,
+    beside: &Beside,
     options: &ExportOptions,
-    withdrawn: u64,
 ) -> Vec<(String, String)> {
     let reference = &selection.reference;
-    let mut elements = vec![
+    let withdrawn = match beside.withdrawn.len() {
+        0 => String::new(),
+        count => count.to_string(),
+    };
+    let elements = [
         ("Bagging-Date", selection.snapshot.date()),
         ("External-Identifier", reference.to_string()),
         ("External-Description", selection.note.clone()),
@@ -20,12 +60,10 @@ pub(super) fn bag_info(
         ("Dbag-Dataset-RID", selection.rid.to_string()),
         ("Dbag-Dataset-Snapshot", selection.snapshot.to_string()),
         ("Dbag-Catalog", catalog.id().to_owned()),
+        ("Dbag-Part", options.part().unwrap_or_default()),
+        ("Dbag-Withdrawn", withdrawn),
     ];
-    for nested in &selection.nested {
-        elements.push(("Dbag-Nested", format!("{nested} ({})", nested.rid)));
-    }
-    elements.extend(options.part().map(|part| ("Dbag-Part", part)));
-    elements.extend((withdrawn > 0).then(|| ("Dbag-Withdrawn", withdrawn.to_string())));
-    let filled = elements.into_iter().filter(|(_, value)| !value.trim().is_empty());
+    let nested = beside.nested.iter().map(|nested| ("Dbag-Nested", format!("{nested} ({})", nested.rid)));
+    let filled = elements.into_iter().chain(nested).filter(|(_, value)| !value.trim().is_empty());
     filled.map(|(label, value)| (label.to_owned(), value)).collect()
 }

@@ -1,18 +1,22 @@
-//! What to export, and how.
+//! How a version is exported, and how that is written down.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use super::BAG_FORMAT;
+use crate::bag::WrittenBag;
 use crate::catalog::SelectOptions;
 
 /// Where a bag's assets are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AssetMode {
-    /// Where a URL is known of an asset, there; the others in the bag.
+    /// At a URL where one is known, else in the bag.
     #[default]
     Auto,
     /// In the bag.
     Embed,
-    /// At their URLs, which `fetch.txt` has. One of which no URL is known is an error.
+    /// At URLs; the bag refers to them in `fetch.txt`.
     Remote,
 }
 
@@ -35,46 +39,55 @@ pub struct ExportOptions {
     pub output: PathBuf,
     /// Where assets are.
     pub assets: AssetMode,
-    /// The URL below which `publish` has put the bytes, in its layout. It goes before what is known of places.
+    /// The URL below which they are, in the layout that `publish` makes.
     pub base_url: Option<String>,
-    /// Of several places where assets were published, the one to refer to: its location or its URL.
+    /// The place whose URLs are taken where assets were published to several: its location, or its base URL.
     pub from: Option<String>,
-    /// What of the version is taken.
-    pub select: SelectOptions,
-    /// Digests that rows lack are taken from the bytes, where the workspace has them.
-    pub hash_missing: bool,
     /// Whether the bag is soon gone, so that the catalog does not note it.
     pub passing: bool,
     /// Whether an existing file is replaced.
     pub force: bool,
-    /// Threads that pack; 0 is one for each core. The bytes do not depend on it.
+    /// What of the version is taken.
+    pub select: SelectOptions,
+    /// Whether digests that rows don't have are made of the bytes, where these are here.
+    pub hash_missing: bool,
+    /// How many threads pack and hash; 0: one for each core.
     pub threads: usize,
 }
 
 impl ExportOptions {
-    /// To a file, everything, and the rest as it is by default.
+    /// All of a version to a new file.
     #[must_use]
-    pub fn to(output: impl Into<PathBuf>) -> Self {
-        Self { output: output.into(), ..Self::default() }
+    pub fn new(output: &Path) -> Self {
+        Self { output: output.to_owned(), ..Self::default() }
     }
 
-    /// What narrows the bag to a part of the version, as `bag-info.txt` says it; `None` where it is whole.
-    #[must_use]
-    pub fn part(&self) -> Option<String> {
+    /// Which part of the version is taken, in one form; `None` where it is all of it.
+    pub(super) fn part(&self) -> Option<String> {
         let SelectOptions { tables, exclude, max_depth, members_only } = &self.select;
-        let listed = |word: &str, names: &[String]| {
+        let list = |what: &str, names: &[String]| {
             let mut names = names.to_vec();
             names.sort();
             names.dedup();
-            (!names.is_empty()).then(|| format!("{word}={}", names.join(",")))
+            (!names.is_empty()).then(|| format!("{what}={}", names.join(",")))
         };
-        let parts = [
-            listed("tables", tables),
-            listed("exclude", exclude),
-            max_depth.map(|depth| format!("max-depth={depth}")),
-            members_only.then(|| "members-only".to_owned()),
-        ];
+        let depth = max_depth.map(|depth| format!("max-depth={depth}"));
+        let members = members_only.then(|| "members-only".to_owned());
+        let parts = [list("tables", tables), list("exclude", exclude), depth, members];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// All that decided the bytes of a bag, beside the version. What is at which URL is told by the digest of fetch.txt.
+    pub(super) fn canonical(&self, bag: &WrittenBag, withdrawn: usize) -> String {
+        let algorithms: Vec<String> = bag.algorithms.iter().map(ToString::to_string).collect();
+        json!({
+            "format": BAG_FORMAT,
+            "part": self.part(),
+            "algorithms": algorithms,
+            "fetch": bag.fetch.map(|digest| digest.to_string()),
+            "withdrawn": withdrawn,
+        })
+        .to_string()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::ExportError;
-use super::assets::{Asset, AssetColumns};
+use super::assets::Asset;
 use super::bytes::Bytes;
 use crate::bag::{Progress, with_pool};
 use crate::cache::ObjectStore;
@@ -39,44 +39,41 @@ pub fn publish(
         return Err(ExportError::NotAFolder(folder.to_owned()));
     }
     let mut assets = Vec::new();
-    for part in &selection.tables {
-        let Some(columns) = AssetColumns::of(&part.table) else { continue };
-        catalog.for_each_cells(part, |row| {
-            if let Some(asset) = columns.asset(row)?
-                && let Some(bytes) = Bytes::find(catalog, objects, &asset)?
-            {
-                assets.push((asset, bytes));
-            }
+    for part in selection.tables.iter().filter(|part| part.table.is_asset()) {
+        catalog.for_each_selected(part, |row| {
+            assets.push(Asset::from_row(&part.table, &row)?);
             Ok::<_, ExportError>(())
         })?;
     }
-    assets.sort_by_key(|(_, bytes)| bytes.sha256);
-    assets.dedup_by_key(|(_, bytes)| bytes.sha256);
+    assets.sort_by_key(|asset| asset.sha256);
+    assets.dedup_by_key(|asset| asset.sha256);
+    let places: Vec<Bytes> =
+        assets.iter().map(|asset| Bytes::find(catalog, objects, asset)).collect::<Result<_, _>>()?;
     fs_err::create_dir_all(folder)?;
     let site = ObjectStore::at(folder);
-    progress.begin("publishing", assets.len() as u64, assets.iter().map(|(asset, _)| asset.length).sum());
+    progress.begin("publishing", assets.len() as u64, assets.iter().map(|asset| asset.length).sum());
     let copied: Result<Vec<bool>, ExportError> = with_pool(0, |pool| {
-        let one = |(asset, bytes): &(Asset, Bytes)| {
+        let one = |(asset, bytes): (&Asset, &Bytes)| {
             if progress.cancelled() {
                 return Err(ExportError::Interrupted);
             }
             let copied = match &bytes.in_place {
-                None => objects.copy_to(&site, &bytes.sha256, asset.length, progress)?,
+                None => objects.copy_to(&site, &asset.sha256, asset.length, progress)?,
                 Some(_) => site
-                    .take(&bytes.path, &bytes.sha256, asset.length, progress)?
+                    .take(&bytes.path, &asset.sha256, asset.length, progress)?
                     .ok_or_else(|| bytes.wrong(asset))?,
             };
             progress.file();
             Ok(copied)
         };
-        pool.install(|| assets.par_iter().map(one).collect())
+        pool.install(|| assets.par_iter().zip(&places).map(one).collect())
     })?;
     progress.end();
     let copied = copied?;
     site.finish()?;
     let count = |wanted: bool| copied.iter().filter(|copied| **copied == wanted).count() as u64;
     let bytes =
-        assets.iter().zip(&copied).filter(|(_, copied)| **copied).map(|((asset, _), _)| asset.length).sum();
+        assets.iter().zip(&copied).filter(|(_, copied)| **copied).map(|(asset, _)| asset.length).sum();
     Ok(PublishReport {
         reference: reference.clone(),
         copied: count(true),

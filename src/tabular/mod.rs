@@ -21,5 +21,4 @@ pub(crate) use source::Cells;
 pub use source::{
     Cell, Format, Position, RowSource, SourceColumn, SourceError, SourceOptions, Watch, open_source,
 };
-pub(crate) use value::float_text;
 pub use value::{Value, ValueError};

@@ -116,7 +116,7 @@ fn array(text: &str) -> Option<String> {
 }
 
 /// PostgreSQL's shortest form of a float8: plain up to 15 digits, then `1e+15`.
-pub(crate) fn float_text(value: f64) -> String {
+fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
     }

@@ -1,141 +1,203 @@
-//! The payload files of a bag that is written: what its manifests and its `fetch.txt` say of them. There may be millions.
+//! The payload's list: what manifests, fetch.txt and the content's digest are written from. A file takes its path and some
+//! eighty octets, for there may be millions.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::io;
 
-use crate::bag::urls::Urls;
-use crate::bag::{Algorithm, BagPath, Digest, path};
+use crate::bag::content::ContentHasher;
+use crate::bag::digest::push_hex;
+use crate::bag::path::push_encoded;
+use crate::bag::{Algorithm, Digest};
 
-/// Payload files, in runs of which each is sorted by path.
-pub(super) struct Listing {
-    algorithms: Vec<Algorithm>,
-    paths: Urls,
-    /// End to end, one for each algorithm.
-    digests: Vec<u8>,
-    lengths: Vec<u64>,
-    urls: Urls,
-    /// The number of a file's URL; [`HERE`] where it is in the bag.
-    places: Vec<u32>,
-    /// Where each run begins.
-    runs: Vec<usize>,
-    last: String,
+/// Where a file that is not in the bag is.
+#[derive(Debug, Clone, Copy)]
+pub enum Home<'u> {
+    /// Below a URL that ends in `/`, in the layout of an object store: `ab/<sha256>`.
+    Below(&'u str),
+    /// At a URL of its own.
+    At(&'u str),
 }
 
-/// A file that is in the bag itself.
-const HERE: u32 = u32::MAX;
+/// The files, in the order in which they were added.
+pub(in crate::bag) struct Listing {
+    algorithms: Vec<Algorithm>,
+    paths: String,
+    /// The digests of each file, one after the other in the order of the algorithms; zeros for one that is not known.
+    digests: Vec<u8>,
+    files: Vec<File>,
+    /// URLs below which files are.
+    bases: Vec<String>,
+    /// URLs of single files, one after the other.
+    urls: String,
+}
 
-/// What is said of one file.
-pub(super) struct Listed<'l> {
-    listing: &'l Listing,
-    number: usize,
-    /// Its path, as manifests write it.
-    pub(super) path: String,
+struct File {
+    /// Where its path ends; it starts where the one before ends.
+    path_end: usize,
+    length: u64,
+    /// Which algorithms' digests are known, a bit for each.
+    known: u8,
+    home: Place,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Here,
+    Below(u16),
+    /// Where its URL starts, and how long it is.
+    At {
+        start: usize,
+        length: u16,
+    },
 }
 
 impl Listing {
-    pub(super) fn new(algorithms: &[Algorithm]) -> Self {
+    pub(in crate::bag) fn new(algorithms: &[Algorithm]) -> Self {
         Self {
             algorithms: algorithms.to_vec(),
-            paths: Urls::default(),
+            paths: String::new(),
             digests: Vec::new(),
-            lengths: Vec::new(),
-            urls: Urls::default(),
-            places: Vec::new(),
-            runs: Vec::new(),
-            last: String::new(),
+            files: Vec::new(),
+            bases: Vec::new(),
+            urls: String::new(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lengths.len()
+        self.files.len()
     }
 
-    /// Adds a file, with a digest for each algorithm; false where there is no room for more names or URLs.
-    pub(super) fn push(
+    pub(super) fn octets(&self) -> u64 {
+        self.files.iter().map(|file| file.length).sum()
+    }
+
+    pub(in crate::bag) fn add(
         &mut self,
-        path: &BagPath,
-        url: Option<&str>,
+        path: &str,
         length: u64,
         digests: &[Digest],
-    ) -> bool {
-        let encoded = path::encode(path.as_str());
-        if self.runs.is_empty() || encoded < self.last {
-            self.runs.push(self.len());
-        }
-        let place = match url {
-            None => HERE,
-            Some(url) => {
-                let number = u32::try_from(self.urls.len()).unwrap_or(HERE);
-                if number == HERE || !self.urls.push(url) {
-                    return false;
+        home: Option<Home<'_>>,
+    ) -> io::Result<()> {
+        let home = match home {
+            None => Place::Here,
+            Some(Home::Below(base)) => Place::Below(self.base(base)?),
+            Some(Home::At(url)) => {
+                let start = self.urls.len();
+                // What would end the field is written as a URL has it.
+                self.urls.push_str(&url.replace(' ', "%20").replace('\t', "%09"));
+                if self.urls[start..].contains(char::is_control) {
+                    return Err(io::Error::other(format!("the URL of {path} has a control character in it")));
                 }
-                number
+                let too_long = |_| io::Error::other(format!("the URL of {path} is too long"));
+                Place::At { start, length: u16::try_from(self.urls.len() - start).map_err(too_long)? }
             }
         };
-        if !self.paths.push(&encoded) {
-            return false;
-        }
-        self.last = encoded;
-        self.places.push(place);
-        self.lengths.push(length);
-        for algorithm in &self.algorithms {
-            let digest = digests.iter().find(|digest| digest.algorithm() == *algorithm);
-            match digest {
-                Some(digest) => self.digests.extend(digest.as_bytes()),
+        let mut known = 0;
+        for (at, algorithm) in self.algorithms.iter().enumerate() {
+            match digests.iter().find(|digest| digest.algorithm() == *algorithm) {
+                Some(digest) => {
+                    known |= 1 << at;
+                    self.digests.extend(digest.as_bytes());
+                }
                 None => self.digests.resize(self.digests.len() + algorithm.length(), 0),
             }
         }
+        self.paths.push_str(path);
+        self.files.push(File { path_end: self.paths.len(), length, known, home });
+        Ok(())
+    }
+
+    fn base(&mut self, base: &str) -> io::Result<u16> {
+        let at = self.bases.iter().position(|known| known == base).unwrap_or_else(|| {
+            self.bases.push(base.to_owned());
+            self.bases.len() - 1
+        });
+        u16::try_from(at).map_err(|_| io::Error::other("too many places"))
+    }
+
+    /// The files by their paths.
+    pub(super) fn sorted(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX)).collect();
+        // Stable, for it takes next to no time where they are sorted already.
+        order.sort_by(|one, other| self.path(*one).cmp(self.path(*other)));
+        order
+    }
+
+    fn file(&self, at: u32) -> (usize, &File) {
+        let at = at as usize;
+        (at, &self.files[at])
+    }
+
+    fn path(&self, at: u32) -> &str {
+        let (at, file) = self.file(at);
+        let start = at.checked_sub(1).map_or(0, |before| self.files[before].path_end);
+        &self.paths[start..file.path_end]
+    }
+
+    fn digest(&self, at: u32, which: usize) -> Option<&[u8]> {
+        let (at, file) = self.file(at);
+        let stride: usize = self.algorithms.iter().map(|algorithm| algorithm.length()).sum();
+        let before: usize = self.algorithms[..which].iter().map(|algorithm| algorithm.length()).sum();
+        let start = at * stride + before;
+        let digest = &self.digests[start..start + self.algorithms[which].length()];
+        (file.known >> which & 1 == 1).then_some(digest)
+    }
+
+    /// The algorithms that have a digest of every file.
+    pub(super) fn complete(&self) -> Vec<Algorithm> {
+        let all = self.files.iter().fold(u8::MAX, |all, file| all & file.known);
+        let known = self.algorithms.iter().enumerate();
+        known.filter(|(at, _)| all >> at & 1 == 1).map(|(_, algorithm)| *algorithm).collect()
+    }
+
+    pub(super) fn has_remote(&self) -> bool {
+        self.files.iter().any(|file| !matches!(file.home, Place::Here))
+    }
+
+    /// A file's line in the manifest of an algorithm; false where there is no digest of it.
+    pub(super) fn manifest_line(&self, at: u32, algorithm: Algorithm, line: &mut Vec<u8>) -> bool {
+        let which = self.algorithms.iter().position(|known| *known == algorithm);
+        let Some(digest) = which.and_then(|which| self.digest(at, which)) else { return false };
+        push_hex(digest, line);
+        line.extend(b"  ");
+        push_encoded(self.path(at), line);
+        line.push(b'\n');
         true
     }
 
-    /// Whether any file is elsewhere.
-    pub(super) fn has_remote(&self) -> bool {
-        self.urls.len() > 0
-    }
-
-    /// Octets of all files.
-    pub(super) fn octets(&self) -> u64 {
-        self.lengths.iter().sum()
-    }
-
-    /// The files sorted by path.
-    pub(super) fn sorted(&self) -> impl Iterator<Item = Listed<'_>> {
-        let ends = self.runs.iter().skip(1).copied().chain([self.len()]);
-        let mut runs: Vec<std::ops::Range<usize>> =
-            self.runs.iter().copied().zip(ends).map(|(start, end)| start..end).collect();
-        let mut heads: BinaryHeap<Reverse<(String, usize, usize)>> = BinaryHeap::new();
-        for (run, range) in runs.iter_mut().enumerate() {
-            heads.extend(range.next().map(|number| Reverse((self.path(number), number, run))));
+    /// A file's line in fetch.txt; false where the file is in the bag.
+    pub(in crate::bag) fn fetch_line(&self, at: u32, line: &mut Vec<u8>) -> bool {
+        let (_, file) = self.file(at);
+        match file.home {
+            Place::Here => return false,
+            Place::Below(base) => {
+                line.extend(self.bases[usize::from(base)].as_bytes());
+                let which = self.algorithms.iter().position(|algorithm| *algorithm == Algorithm::Sha256);
+                let digest = which.and_then(|which| self.digest(at, which)).unwrap_or_default();
+                push_hex(digest.get(..1).unwrap_or_default(), line);
+                line.push(b'/');
+                push_hex(digest, line);
+            }
+            Place::At { start, length } => {
+                line.extend(self.urls[start..start + usize::from(length)].as_bytes());
+            }
         }
-        std::iter::from_fn(move || {
-            let Reverse((path, number, run)) = heads.pop()?;
-            heads.extend(runs[run].next().map(|next| Reverse((self.path(next), next, run))));
-            Some(Listed { listing: self, number, path })
-        })
+        line.push(b'\t');
+        line.extend(file.length.to_string().as_bytes());
+        line.push(b'\t');
+        push_encoded(self.path(at), line);
+        line.push(b'\n');
+        true
     }
 
-    fn path(&self, number: usize) -> String {
-        self.paths.get(number).to_string()
-    }
-}
-
-impl Listed<'_> {
-    /// Its URL, where it is elsewhere.
-    pub(super) fn url(&self) -> Option<String> {
-        let place = self.listing.places[self.number];
-        (place != HERE).then(|| self.listing.urls.get(place as usize).to_string())
-    }
-
-    pub(super) fn length(&self) -> u64 {
-        self.listing.lengths[self.number]
-    }
-
-    /// Its digest by the algorithm of this place.
-    pub(super) fn digest(&self, at: usize) -> Digest {
-        let widths = self.listing.algorithms.iter().map(|algorithm| algorithm.length());
-        let (before, all): (usize, usize) = (widths.clone().take(at).sum(), widths.sum());
-        let algorithm = self.listing.algorithms[at];
-        let start = self.number * all + before;
-        Digest::from_bytes(algorithm, &self.listing.digests[start..start + algorithm.length()])
+    /// The identity of the content; `None` where a file has no digest at all.
+    pub(super) fn content(&self, order: &[u32]) -> Option<Digest> {
+        let mut content = ContentHasher::default();
+        for at in order {
+            let mut strongest = (0..self.algorithms.len()).rev();
+            let digest = strongest
+                .find_map(|which| Some(Digest::from_bytes(self.algorithms[which], self.digest(*at, which)?)));
+            content.add(self.path(*at), self.files[*at as usize].length, &digest?);
+        }
+        Some(content.finish())
     }
 }

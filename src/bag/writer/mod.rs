@@ -1,409 +1,483 @@
-//! Writes a BagIt 1.0 bag as a zip archive, in one pass, with the same bytes at every run and with any number of threads.
+//! Writes a BagIt 1.0 bag as a zip archive, from front to back, with the same bytes at every run and with any number of threads.
 //!
-//! Entries come in the order in which they are added, all dated 1980-01-01 with mode 0644, so that
-//! nothing of the machine, the user or the clock gets in.
+//! Entries come in the order in which they are added, all dated 1980-01-01 with mode 0644, so that nothing of the machine,
+//! the user or the clock gets in. Content is cut into blocks of one size; each is deflated on its own by whichever thread is
+//! free, while others hash it, and what comes of them is written in order. The caller's thread brings the content and
+//! writes the archive; it must not be one of the pool's.
 
+mod block;
+mod lane;
 mod listing;
-mod pipeline;
-mod records;
-
 #[cfg(test)]
 mod tests;
+mod zip;
 
 use std::collections::VecDeque;
-use std::io::{self, BufWriter, Read, Seek, Write};
-use std::sync::mpsc::Receiver;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
-use listing::Listing;
-use pipeline::{BLOCK, Packed, Pipeline, Whole, gone};
-use records::{Record, write_directory};
+use rayon::ThreadPool;
 
-use super::content::ContentHasher;
-use super::{Algorithm, BagError, BagInfo, BagPath, Digest};
+use self::block::{BLOCK, Block, Budget, Ticket, deflate, read_blocks};
+use self::lane::Lane;
+pub(in crate::bag) use self::listing::Listing;
+use self::zip::{Sizes, Zip};
+use super::{Algorithm, BagError, BagInfo, BagPath, Digest, MultiHasher, Progress};
 
-/// Whether an entry is worth compressing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Stored as it is: media that are compressed already.
-    Store,
-    /// Deflated.
-    Deflate,
-}
+pub use self::listing::Home;
+pub use self::zip::Compression;
 
-impl Compression {
-    /// Chosen by a file's name: what is compressed already is stored.
-    #[must_use]
-    pub fn for_name(name: &str) -> Self {
-        const PACKED: [&str; 23] = [
-            "7z", "avif", "bz2", "docx", "gif", "gz", "h5", "heic", "jp2", "jpeg", "jpg", "mp3", "mp4",
-            "npz", "parquet", "pdf", "png", "webp", "xlsx", "xz", "zip", "zst", "tgz",
-        ];
-        let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-        if extension.is_some_and(|extension| PACKED.contains(&extension.as_str())) {
-            Self::Store
-        } else {
-            Self::Deflate
-        }
-    }
-}
+/// An entry of up to so many blocks is packed whole before it is written, so that its local header has its sizes. Part of
+/// the bag format.
+const WHOLE: usize = 8;
+/// How many pieces may wait to be written, however small they are.
+const MOST_PIECES: usize = 256;
+/// Payload files are hashed with these, weakest first.
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Md5, Algorithm::Sha256];
 
-/// What a file has to be, in octets and digests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
+/// A finished bag.
+#[derive(Debug, Clone)]
+pub struct WrittenBag {
+    /// SHA-256 of the archive.
+    pub sha256: Digest,
     /// Its length in octets.
     pub length: u64,
-    /// Its digests; those of other algorithms than the bag's count for nothing.
+    /// The identity of its content, which no container, manifest or mirror changes: `docs/format.md`.
+    pub content: Digest,
+    /// SHA-256 of `fetch.txt`, where there is one.
+    pub fetch: Option<Digest>,
+    /// The algorithms of its manifests.
+    pub algorithms: Vec<Algorithm>,
+}
+
+/// A payload file on disk.
+#[derive(Debug, Clone)]
+pub struct PayloadFile {
+    /// Where it goes.
+    pub path: BagPath,
+    /// Where it is.
+    pub source: PathBuf,
+    /// How long it must be.
+    pub length: u64,
+    /// The digests that it must have.
     pub digests: Vec<Digest>,
 }
 
-/// A bag that is written.
-#[derive(Debug)]
-pub struct Written<W> {
-    /// Where it was written to.
-    pub out: W,
-    /// The identity of its payload: see [`ContentHasher`].
-    pub content: Digest,
-    /// Its length in octets.
-    pub length: u64,
+/// What an entry is to the bag.
+enum Kind {
+    Payload(String),
+    /// A file on disk, told to progress, and what it must be.
+    File(PayloadFile),
+    Tag(String),
+    TagManifest(String),
+}
+
+impl Kind {
+    fn name(&self) -> &str {
+        match self {
+            Self::Payload(path) | Self::Tag(path) | Self::TagManifest(path) => path,
+            Self::File(file) => file.path.as_str(),
+        }
+    }
+}
+
+/// What comes of a block.
+struct Piece {
+    bytes: Vec<u8>,
+    ticket: Option<Arc<Ticket>>,
+    crc: crc32fast::Hasher,
+}
+
+struct Whole {
+    pieces: Vec<Piece>,
+    length: u64,
+    digests: Vec<Digest>,
+}
+
+/// What is to be written, in order.
+enum Slot {
+    Whole(Kind, Compression, Receiver<io::Result<Whole>>),
+    Start(String, Compression),
+    Piece(Receiver<io::Result<Piece>>),
+    End(Kind, Compression, u64, Vec<Receiver<Digest>>),
+}
+
+/// An entry whose content is being brought.
+struct Open {
+    kind: Kind,
+    compression: Compression,
+    /// Full blocks that are not on their way yet, and the one being filled.
+    blocks: Vec<Block>,
+    length: u64,
+    /// Once it is longer than what is packed whole.
+    lanes: Option<Vec<Lane>>,
 }
 
 /// Builds one bag. Payload first, [`BagWriter::finish`] last.
-pub struct BagWriter<W: Write + Seek> {
-    out: BufWriter<W>,
-    /// Octets written.
-    at: u64,
+pub struct BagWriter<'p, W> {
+    zip: Zip<'p, W>,
+    pool: &'p ThreadPool,
+    progress: &'p dyn Progress,
     root: String,
-    algorithms: Vec<Algorithm>,
-    listing: Listing,
-    tags: Vec<(BagPath, Vec<Digest>)>,
-    records: Vec<Record>,
-    pipeline: Pipeline,
-    waiting: VecDeque<Pending>,
-    /// The entry whose blocks are being written.
-    open: Option<(Record, crc32fast::Hasher)>,
-    /// Pieces that may wait.
-    most: usize,
+    budget: Arc<Budget>,
+    slots: VecDeque<Slot>,
+    open: Option<Open>,
+    /// Of the entry being written: what its blocks came to.
+    crc: crc32fast::Hasher,
+    packed: u64,
+    payload: Listing,
+    tags: Listing,
+    fetch: Option<Digest>,
 }
 
-/// A piece that is on its way.
-enum Pending {
-    Start(Record),
-    Block(Receiver<io::Result<Packed>>),
-    End(Ending, Vec<Receiver<Digest>>),
-    Whole(Record, Ending, Receiver<io::Result<Whole>>),
-}
-
-/// What becomes of an entry when it is written.
-struct Ending {
-    path: BagPath,
-    expected: Option<Expected>,
-}
-
-/// An entry that is being written, octet by octet.
-pub struct Entry<'w, W: Write + Seek> {
-    writer: &'w mut BagWriter<W>,
-    ending: Option<Ending>,
-    record: Option<Record>,
-    deflate: bool,
-    block: Vec<u8>,
-}
-
-impl<W: Write + Seek> BagWriter<W> {
-    /// Starts a bag whose base folder is `root`, with one manifest for each algorithm, and so many threads (0: one for each
-    /// core). `out` is at its start.
-    pub fn new(out: W, root: &str, algorithms: &[Algorithm], threads: usize) -> Result<Self, BagError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+impl<'p, W: Write> BagWriter<'p, W> {
+    /// Starts a bag whose base folder is `root`.
+    pub fn new(
+        out: W,
+        root: &str,
+        pool: &'p ThreadPool,
+        progress: &'p dyn Progress,
+    ) -> Result<Self, BagError> {
+        let blocks = 2 * WHOLE + 4 * pool.current_num_threads();
         let mut writer = Self {
-            out: BufWriter::with_capacity(1 << 18, out),
-            at: 0,
+            zip: Zip::new(out, pool),
+            pool,
+            progress,
             root: root.to_owned(),
-            algorithms: algorithms.to_vec(),
-            listing: Listing::new(algorithms),
-            tags: Vec::new(),
-            records: Vec::new(),
-            pipeline: Pipeline::start(threads, algorithms)?,
-            waiting: VecDeque::new(),
+            budget: Budget::new(blocks),
+            slots: VecDeque::new(),
             open: None,
-            most: 4 + 2 * if threads == 0 { cores } else { threads },
+            crc: crc32fast::Hasher::new(),
+            packed: 0,
+            payload: Listing::new(&ALGORITHMS),
+            tags: Listing::new(&ALGORITHMS),
+            fetch: None,
         };
-        writer.tag("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")?;
+        writer.add_tag("bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")?;
         Ok(writer)
     }
 
-    /// Adds a payload file, read to its end. One that is not what is expected fails a later call, which names it.
-    pub fn add_payload(
-        &mut self,
-        path: BagPath,
-        reader: &mut dyn Read,
-        compression: Compression,
-        expected: Option<Expected>,
-    ) -> Result<(), BagError> {
-        let mut entry = self.entry(path, compression);
-        if let Some(ending) = &mut entry.ending {
-            ending.expected = expected;
-        }
-        io::copy(reader, &mut entry)?;
-        entry.finish()
+    /// Starts a payload file, whose content [`BagWriter::write`] brings.
+    pub fn begin(&mut self, path: &BagPath, compression: Compression) {
+        self.open_entry(Kind::Payload(path.as_str().to_owned()), compression);
     }
 
-    /// Starts a file, to be written and finished.
-    pub fn entry(&mut self, path: BagPath, compression: Compression) -> Entry<'_, W> {
-        let deflate = compression == Compression::Deflate;
-        let record = Record {
-            name: format!("{}/{path}", self.root).into(),
-            deflated: deflate,
-            offset: 0,
-            crc: 0,
-            compressed: 0,
-            length: 0,
-        };
-        let ending = Some(Ending { path, expected: None });
-        Entry { writer: self, ending, record: Some(record), deflate, block: Vec::new() }
+    fn open_entry(&mut self, kind: Kind, compression: Compression) {
+        self.open = Some(Open { kind, compression, blocks: Vec::new(), length: 0, lanes: None });
     }
 
-    /// Adds a payload file that stays where its URL says. `digests` must hold one for each algorithm.
-    pub fn add_remote(
-        &mut self,
-        path: &BagPath,
-        url: &str,
-        length: u64,
-        digests: &[Digest],
-    ) -> Result<(), BagError> {
-        let added = self.listing.push(path, Some(url), length, digests);
-        if added { Ok(()) } else { Err(too_many().into()) }
-    }
-
-    /// Writes bag-info.txt (with the `Payload-Oxum` added to `info`), fetch.txt, manifests and tag manifests.
-    pub fn finish(mut self, mut info: Vec<(String, String)>) -> Result<Written<W>, BagError> {
-        self.write_waiting(0)?;
-        let listing = std::mem::replace(&mut self.listing, Listing::new(&[]));
-        info.push(("Payload-Oxum".into(), format!("{}.{}", listing.octets(), listing.len())));
-        self.tag("bag-info.txt", &BagInfo::new(info).to_text())?;
-        if listing.has_remote() {
-            self.write_fetch(&listing)?;
-        }
-        let strongest = (0..self.algorithms.len()).max_by_key(|at| self.algorithms[*at]).unwrap_or(0);
-        let mut content = ContentHasher::default();
-        for (at, algorithm) in self.algorithms.clone().into_iter().enumerate() {
-            let mut entry = self.entry(tag_path(&format!("manifest-{algorithm}.txt"))?, Compression::Deflate);
-            for listed in listing.sorted() {
-                let digest = listed.digest(at);
-                writeln!(entry, "{digest}  {}", listed.path)?;
-                if at == strongest {
-                    content.add_encoded(&listed.path, listed.length(), &digest);
+    /// Brings the next octets of the file begun last.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), BagError> {
+        while !bytes.is_empty() {
+            let room = match self.open.as_ref().and_then(|open| open.blocks.last()) {
+                Some(block) if block.bytes.len() < BLOCK => BLOCK - block.bytes.len(),
+                _ => {
+                    self.next_block()?;
+                    BLOCK
                 }
-            }
-            entry.finish()?;
-        }
-        drop(listing);
-        self.write_tag_manifests()?;
-        let start = self.at;
-        write_directory(&mut self.out, &self.records, start)?;
-        let mut out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Written { content: content.finish(), length: out.stream_position()?, out })
-    }
-
-    /// Waits until all that was added is written, so that whatever is wrong with it has been told.
-    pub fn settle(&mut self) -> Result<(), BagError> {
-        Ok(self.write_waiting(0)?)
-    }
-
-    fn write_fetch(&mut self, listing: &Listing) -> Result<(), BagError> {
-        let mut entry = self.entry(tag_path("fetch.txt")?, Compression::Deflate);
-        for listed in listing.sorted() {
-            if let Some(url) = listed.url() {
-                super::fetch::write_line(&mut entry, &url, listed.length(), &listed.path)?;
-            }
-        }
-        entry.finish()
-    }
-
-    fn write_tag_manifests(&mut self) -> Result<(), BagError> {
-        self.write_waiting(0)?;
-        let mut tags = std::mem::take(&mut self.tags);
-        tags.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        for algorithm in self.algorithms.clone() {
-            let mut text = String::new();
-            for (path, digests) in &tags {
-                for digest in digests.iter().filter(|digest| digest.algorithm() == algorithm) {
-                    text.push_str(&format!("{digest}  {}\n", super::path::encode(path.as_str())));
-                }
-            }
-            self.tag(&format!("tagmanifest-{algorithm}.txt"), &text)?;
-        }
-        Ok(self.write_waiting(0)?)
-    }
-
-    /// Adds a tag file.
-    pub fn tag(&mut self, name: &str, text: &str) -> Result<(), BagError> {
-        let mut entry = self.entry(tag_path(name)?, Compression::Deflate);
-        entry.write_all(text.as_bytes())?;
-        entry.finish()
-    }
-
-    /// Puts a piece into the queue, and writes what is too much there.
-    fn push(&mut self, piece: Pending) -> io::Result<()> {
-        self.waiting.push_back(piece);
-        self.write_waiting(self.most)
-    }
-
-    /// Writes pieces until no more than so many wait.
-    fn write_waiting(&mut self, most: usize) -> io::Result<()> {
-        while self.waiting.len() > most {
-            let Some(piece) = self.waiting.pop_front() else { break };
-            match piece {
-                Pending::Start(record) => self.begin(record)?,
-                Pending::Block(packed) => {
-                    let packed = packed.recv().map_err(|_| gone())??;
-                    self.continue_with(&packed)?;
-                }
-                Pending::End(ending, digests) => {
-                    let digests: Result<Vec<Digest>, _> =
-                        digests.into_iter().map(|digest| digest.recv()).collect();
-                    let record = self.end()?;
-                    self.ended(ending, record, digests.map_err(|_| gone())?)?;
-                }
-                Pending::Whole(record, ending, whole) => {
-                    let whole = whole.recv().map_err(|_| gone())??;
-                    let record = Record {
-                        offset: self.at,
-                        crc: whole.packed.crc.finalize(),
-                        compressed: whole.packed.octets.len() as u64,
-                        length: whole.packed.length,
-                        ..record
-                    };
-                    self.local(&record)?;
-                    self.write(&whole.packed.octets)?;
-                    self.ended(ending, record, whole.digests)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, record: Record) -> io::Result<()> {
-        let record = Record { offset: self.at, ..record };
-        self.local(&record)?;
-        self.open = Some((record, crc32fast::Hasher::new()));
-        Ok(())
-    }
-
-    fn continue_with(&mut self, packed: &Packed) -> io::Result<()> {
-        let (record, crc) = self.open.as_mut().ok_or_else(gone)?;
-        crc.combine(&packed.crc);
-        record.compressed += packed.octets.len() as u64;
-        record.length += packed.length;
-        self.write(&packed.octets)
-    }
-
-    fn end(&mut self) -> io::Result<Record> {
-        let (record, crc) = self.open.take().ok_or_else(gone)?;
-        let record = Record { crc: crc.finalize(), ..record };
-        record.patch_local(&mut self.out)?;
-        Ok(record)
-    }
-
-    /// Notes an entry that is written.
-    fn ended(&mut self, ending: Ending, record: Record, digests: Vec<Digest>) -> io::Result<()> {
-        let Ending { path, expected } = ending;
-        if let Some(expected) = expected {
-            let is_expected = |digest: &Digest| {
-                let same = expected.digests.iter().find(|other| other.algorithm() == digest.algorithm());
-                same.is_none_or(|other| other == digest)
             };
-            if record.length != expected.length || !digests.iter().all(is_expected) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, NotAsExpected(path)));
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            let open = self.open.as_mut().ok_or_else(ended)?;
+            open.length += now.len() as u64;
+            if let Some(block) = open.blocks.last_mut() {
+                block.bytes.extend_from_slice(now);
             }
-        }
-        let length = record.length;
-        self.records.push(record);
-        if !path.is_payload() {
-            self.tags.push((path, digests));
-        } else if !self.listing.push(&path, None, length, &digests) {
-            return Err(too_many());
+            bytes = later;
         }
         Ok(())
     }
 
-    fn local(&mut self, record: &Record) -> io::Result<()> {
-        record.write_local(&mut self.out)?;
-        self.at += 50 + record.name.len() as u64;
-        Ok(())
-    }
-
-    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.at += octets.len() as u64;
-        self.out.write_all(octets)
-    }
-}
-
-impl<W: Write + Seek> Entry<'_, W> {
-    /// Ends the file.
-    pub fn finish(mut self) -> Result<(), BagError> {
-        let Some(ending) = self.ending.take() else { return Ok(()) };
-        let block = std::mem::take(&mut self.block);
-        let pipeline = &self.writer.pipeline;
-        match self.record.take() {
-            Some(record) => {
-                let whole = pipeline.whole(block, self.deflate)?;
-                self.writer.push(Pending::Whole(record, ending, whole))?;
-            }
-            None => {
-                let packed = pipeline.block(block, self.deflate, true)?;
-                let digests = pipeline.end()?;
-                self.writer.push(Pending::Block(packed))?;
-                self.writer.push(Pending::End(ending, digests))?;
-            }
+    /// Ends the file begun last.
+    pub fn end(&mut self) -> Result<(), BagError> {
+        let mut open = self.open.take().ok_or_else(ended)?;
+        let Some(lanes) = open.lanes.take() else {
+            let blocks = std::mem::take(&mut open.blocks);
+            return self.pack_whole(open.kind, open.compression, move || Ok(blocks));
+        };
+        if let Some(last) = open.blocks.pop() {
+            self.pack_piece(last, open.compression, true, &lanes)?;
         }
-        Ok(())
+        let digests = lanes.into_iter().map(|lane| lane.finish(self.pool)).collect();
+        self.push(Slot::End(open.kind, open.compression, open.length, digests))
     }
 
-    /// Adds a payload file that stays where its URL says, as [`BagWriter::add_remote`] does.
+    /// Adds a payload file with this content.
+    pub fn add_payload(&mut self, path: &BagPath, content: &[u8]) -> Result<(), BagError> {
+        self.begin(path, Compression::Deflate);
+        self.write(content)?;
+        self.end()
+    }
+
+    /// Adds a file from disk. A file whose length or digests are others is refused, though maybe not before the bag is
+    /// finished: [`BagError::OtherBytes`].
+    pub fn add_file(&mut self, file: PayloadFile, compression: Compression) -> Result<(), BagError> {
+        let most = file.length.saturating_add(1);
+        if file.length <= (WHOLE * BLOCK) as u64 {
+            let blocks = usize::try_from(most.div_ceil(BLOCK as u64)).unwrap_or(WHOLE).min(WHOLE);
+            let ticket = self.ticket(blocks)?;
+            let source = file.source.clone();
+            return self.pack_whole(Kind::File(file), compression, move || {
+                let mut blocks = read_blocks(&mut fs_err::File::open(source)?, most)?;
+                blocks.iter_mut().for_each(|block| block.ticket = Some(Arc::clone(&ticket)));
+                Ok(blocks)
+            });
+        }
+        let mut reader = fs_err::File::open(&file.source)?.take(most);
+        self.open_entry(Kind::File(file), compression);
+        let mut buffer = vec![0; BLOCK];
+        loop {
+            let n = reader.read(&mut buffer)?;
+            if n == 0 {
+                return self.end();
+            }
+            self.write(&buffer[..n])?;
+        }
+    }
+
+    /// Adds a payload file that stays where it is.
     pub fn add_remote(
         &mut self,
         path: &BagPath,
-        url: &str,
         length: u64,
         digests: &[Digest],
+        home: Home<'_>,
     ) -> Result<(), BagError> {
-        self.writer.add_remote(path, url, length, digests)
+        Ok(self.payload.add(path.as_str(), length, digests, Some(home))?)
     }
 
-    /// Sends the full block on: more is to come.
-    fn send(&mut self) -> io::Result<()> {
-        if let Some(record) = self.record.take() {
-            self.writer.push(Pending::Start(record))?;
+    /// Adds a tag file, such as `dbag-tombstones.json`.
+    pub fn add_tag(&mut self, name: &str, content: &[u8]) -> Result<(), BagError> {
+        self.open_entry(Kind::Tag(name.to_owned()), Compression::Deflate);
+        self.write(content)?;
+        self.end()
+    }
+
+    /// Writes bag-info.txt (with the `Payload-Oxum` added to `info`), fetch.txt, manifests and tag manifests. There is a manifest for
+    /// each algorithm that has a digest of every payload file.
+    pub fn finish(mut self, mut info: Vec<(String, String)>) -> Result<(W, WrittenBag), BagError> {
+        self.settle_all()?;
+        let order = self.payload.sorted();
+        let algorithms = self.payload.complete();
+        let content = self.payload.content(&order).filter(|_| !algorithms.is_empty());
+        let content = content.ok_or_else(|| io::Error::other("no manifest could list every payload file"))?;
+        info.push(("Payload-Oxum".into(), format!("{}.{}", self.payload.octets(), self.payload.len())));
+        self.add_tag("bag-info.txt", BagInfo::new(info).to_text().as_bytes())?;
+        let payload = std::mem::replace(&mut self.payload, Listing::new(&ALGORITHMS));
+        if payload.has_remote() {
+            self.lines("fetch.txt", &order, |at, line| payload.fetch_line(at, line))?;
         }
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        let packed = self.writer.pipeline.block(block, self.deflate, false)?;
-        self.writer.push(Pending::Block(packed))
-    }
-}
-
-impl<W: Write + Seek> Write for Entry<'_, W> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        if self.block.len() == BLOCK && !octets.is_empty() {
-            self.send()?;
+        for algorithm in &algorithms {
+            let name = format!("manifest-{algorithm}.txt");
+            self.lines(&name, &order, |at, line| payload.manifest_line(at, *algorithm, line))?;
         }
-        let taken = octets.len().min(BLOCK - self.block.len());
-        self.block.extend_from_slice(&octets[..taken]);
-        Ok(taken)
+        self.settle_all()?;
+        let order = self.tags.sorted();
+        for algorithm in &algorithms {
+            let mut text = Vec::new();
+            for at in &order {
+                self.tags.manifest_line(*at, *algorithm, &mut text);
+            }
+            self.open_entry(Kind::TagManifest(format!("tagmanifest-{algorithm}.txt")), Compression::Deflate);
+            self.write(&text)?;
+            self.end()?;
+        }
+        self.settle_all()?;
+        let (out, length, sha256) = self.zip.finish()?;
+        Ok((out, WrittenBag { sha256, length, content, fetch: self.fetch, algorithms }))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// A tag file of lines, of which some files have none.
+    fn lines(
+        &mut self,
+        name: &str,
+        order: &[u32],
+        write: impl Fn(u32, &mut Vec<u8>) -> bool,
+    ) -> Result<(), BagError> {
+        self.open_entry(Kind::Tag(name.to_owned()), Compression::Deflate);
+        let mut line = Vec::new();
+        for at in order {
+            line.clear();
+            write(*at, &mut line);
+            self.write(&line)?;
+        }
+        self.end()
+    }
+
+    /// Makes room for the next block of the open entry, and sends what can't be part of a small one on its way.
+    fn next_block(&mut self) -> Result<(), BagError> {
+        let mut open = self.open.take().ok_or_else(ended)?;
+        if open.blocks.len() == WHOLE && open.lanes.is_none() {
+            self.push(Slot::Start(open.kind.name().to_owned(), open.compression))?;
+            open.lanes = Some(ALGORITHMS.into_iter().map(Lane::new).collect());
+        }
+        if let Some(lanes) = &open.lanes {
+            for block in open.blocks.drain(..) {
+                self.pack_piece(block, open.compression, false, lanes)?;
+            }
+        }
+        let ticket = Some(self.ticket(1)?);
+        open.blocks
+            .push(Block { bytes: Vec::with_capacity(if open.length == 0 { 0 } else { BLOCK }), ticket });
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn pack_piece(
+        &mut self,
+        block: Block,
+        compression: Compression,
+        is_last: bool,
+        lanes: &[Lane],
+    ) -> Result<(), BagError> {
+        let block = Arc::new(block);
+        lanes.iter().for_each(|lane| lane.add(&block, self.pool));
+        let (sender, receiver) = channel();
+        self.pool.spawn(move || {
+            // Nobody waits for it where the bag was given up.
+            let _ = sender.send(pack(&block, compression, is_last));
+        });
+        self.push(Slot::Piece(receiver))
+    }
+
+    fn pack_whole(
+        &mut self,
+        kind: Kind,
+        compression: Compression,
+        read: impl FnOnce() -> io::Result<Vec<Block>> + Send + 'static,
+    ) -> Result<(), BagError> {
+        let (sender, receiver) = channel();
+        self.pool.spawn(move || {
+            let _ = sender.send(read().and_then(|blocks| whole(&blocks, compression)));
+        });
+        self.push(Slot::Whole(kind, compression, receiver))
+    }
+
+    /// Waits for room; what is ready is written meanwhile, for it holds room as well.
+    fn ticket(&mut self, blocks: usize) -> Result<Arc<Ticket>, BagError> {
+        loop {
+            if let Some(ticket) = self.budget.take(blocks) {
+                return Ok(ticket);
+            }
+            match self.slots.pop_front() {
+                Some(slot) => self.settle(slot)?,
+                None => self.budget.wait(blocks),
+            }
+        }
+    }
+
+    fn push(&mut self, slot: Slot) -> Result<(), BagError> {
+        if self.progress.cancelled() {
+            return Err(BagError::Interrupted);
+        }
+        self.slots.push_back(slot);
+        while self.slots.len() > MOST_PIECES {
+            if let Some(slot) = self.slots.pop_front() {
+                self.settle(slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was added is written.
+    pub fn settle_all(&mut self) -> Result<(), BagError> {
+        while let Some(slot) = self.slots.pop_front() {
+            self.settle(slot)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is next in order.
+    fn settle(&mut self, slot: Slot) -> Result<(), BagError> {
+        match slot {
+            Slot::Whole(kind, compression, whole) => {
+                let Whole { pieces, length, digests } = whole.recv().map_err(io::Error::other)??;
+                let name = format!("{}/{}", self.root, kind.name());
+                let mut crc = crc32fast::Hasher::new();
+                pieces.iter().for_each(|piece| crc.combine(&piece.crc));
+                let packed = pieces.iter().map(|piece| piece.bytes.len() as u64).sum();
+                let sizes = Sizes { crc: crc.finalize(), packed, length };
+                self.zip.start(&name, compression, Some(sizes))?;
+                for piece in pieces {
+                    self.zip.write(piece.bytes, piece.ticket)?;
+                }
+                self.zip.end(&name, compression, sizes, false)?;
+                self.record(&kind, length, &digests)
+            }
+            Slot::Start(name, compression) => {
+                self.crc = crc32fast::Hasher::new();
+                self.packed = 0;
+                Ok(self.zip.start(&format!("{}/{name}", self.root), compression, None)?)
+            }
+            Slot::Piece(piece) => {
+                let piece = piece.recv().map_err(io::Error::other)??;
+                self.crc.combine(&piece.crc);
+                self.packed += piece.bytes.len() as u64;
+                Ok(self.zip.write(piece.bytes, piece.ticket)?)
+            }
+            Slot::End(kind, compression, length, digests) => {
+                let digests: Result<Vec<Digest>, _> = digests.iter().map(Receiver::recv).collect();
+                let digests = digests.map_err(io::Error::other)?;
+                let sizes = Sizes { crc: self.crc.clone().finalize(), packed: self.packed, length };
+                self.zip.end(&format!("{}/{}", self.root, kind.name()), compression, sizes, true)?;
+                self.record(&kind, length, &digests)
+            }
+        }
+    }
+
+    /// Notes what an entry came to.
+    fn record(&mut self, kind: &Kind, length: u64, digests: &[Digest]) -> Result<(), BagError> {
+        match kind {
+            Kind::Payload(path) => self.payload.add(path, length, digests, None)?,
+            Kind::File(file) => {
+                let is_right =
+                    length == file.length && file.digests.iter().all(|digest| digests.contains(digest));
+                if !is_right {
+                    return Err(BagError::OtherBytes(file.path.clone()));
+                }
+                self.payload.add(file.path.as_str(), length, digests, None)?;
+                self.progress.bytes(length);
+                self.progress.file();
+            }
+            Kind::Tag(name) => {
+                if name == "fetch.txt" {
+                    self.fetch =
+                        digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256).copied();
+                }
+                self.tags.add(name, length, digests, None)?;
+            }
+            Kind::TagManifest(_) => {}
+        }
         Ok(())
     }
 }
 
-/// A file that turned out to be another than was expected.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not what was expected: its length or a digest differs")]
-pub struct NotAsExpected(pub BagPath);
-
-fn tag_path(name: &str) -> Result<BagPath, BagError> {
-    BagPath::parse(name).map_err(|error| io::Error::other(error).into())
+fn ended() -> io::Error {
+    io::Error::other("no file was begun")
 }
 
-fn too_many() -> io::Error {
-    io::Error::other("there are more files than a bag can list: 4 GiB of names or URLs")
+fn pack(block: &Block, compression: Compression, is_last: bool) -> io::Result<Piece> {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&block.bytes);
+    let bytes = match compression {
+        Compression::Store => block.bytes.clone(),
+        Compression::Deflate => deflate(&block.bytes, is_last)?,
+    };
+    Ok(Piece { bytes, ticket: block.ticket.clone(), crc })
+}
+
+fn whole(blocks: &[Block], compression: Compression) -> io::Result<Whole> {
+    let mut hasher = MultiHasher::new(&ALGORITHMS);
+    let mut pieces = Vec::with_capacity(blocks.len());
+    let mut length = 0;
+    for (at, block) in blocks.iter().enumerate() {
+        hasher.update(&block.bytes);
+        length += block.bytes.len() as u64;
+        pieces.push(pack(block, compression, at + 1 == blocks.len())?);
+    }
+    if pieces.is_empty() {
+        pieces.push(pack(&Block { bytes: Vec::new(), ticket: None }, compression, true)?);
+    }
+    Ok(Whole { pieces, length, digests: hasher.finish() })
 }

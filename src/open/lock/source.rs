@@ -203,9 +203,9 @@ pub(super) fn cut_aside(
 ) -> Result<(tempfile::TempDir, Identity, PathBuf), LockingError> {
     let folder = tempfile::Builder::new().prefix("dbag-lock-").tempdir()?;
     let output = folder.path().join(format!("{}-{}.zip", reference.name, reference.version));
-    let options = ExportOptions { passing: true, ..ExportOptions::to(&output) };
+    let options = ExportOptions { passing: true, ..ExportOptions::new(&output) };
     let report = export(&workspace.catalog, &workspace.objects, reference, &options, progress)?;
-    let content = report.content.map(|content| content.to_string());
-    let identity = Identity { content, archive: report.sha256.map(|sha256| sha256.to_string()) };
+    let content = Some(report.bag.content.to_string());
+    let identity = Identity { content, archive: Some(report.bag.sha256.to_string()) };
     Ok((folder, identity, output))
 }
