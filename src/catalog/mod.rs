@@ -42,9 +42,9 @@ pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
 pub use check::{CheckReport, Fault, NamedAsset, Severity};
 pub use dataset::{
-    DatasetDetails, DatasetLog, DatasetRef, DatasetSummary, Draw, Drift, LoggedVersion, Made, Member,
-    MemberCount, NestedDataset, NestedVersion, Release, ReleaseAs, ReleaseOptions, Rows, SampleOptions,
-    SplitOptions, SplitReport, VersionDetails,
+    DatasetDetails, DatasetLog, DatasetRef, DatasetStatus, DatasetSummary, Draw, Drift, LoggedVersion, Made,
+    Member, MemberCount, NestedDataset, NestedVersion, Release, ReleaseAs, ReleaseOptions, Rows,
+    SampleOptions, SplitOptions, SplitReport, VersionDetails,
 };
 pub use error::CatalogError;
 pub use execution::{Agent, Program};

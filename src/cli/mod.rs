@@ -7,6 +7,7 @@ mod backup;
 mod cache;
 mod dataset;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod feature;
@@ -31,6 +32,7 @@ mod restore;
 mod selecting;
 mod size;
 mod spool;
+mod status;
 mod table;
 mod undo;
 mod upgrade;
@@ -77,6 +79,8 @@ enum Command {
     Feature(Box<feature::Feature>),
     Dataset(Box<dataset::Dataset>),
     Release(release::Release),
+    Status(status::Status),
+    Diff(diff::DiffCommand),
     Explain(explain::Explain),
     Export(export::Export),
     Publish(publish::Publish),
@@ -207,6 +211,8 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Feature(command) => command.run(context),
         Command::Dataset(command) => command.run(context),
         Command::Release(command) => command.run(context),
+        Command::Status(command) => command.run(context),
+        Command::Diff(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Export(command) => command.run(context),
         Command::Publish(command) => command.run(context),

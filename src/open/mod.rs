@@ -4,6 +4,7 @@
 //! exact hit or an error, and two hits are an error that names both.
 
 mod backup;
+mod diff;
 mod fixity;
 mod fsck;
 mod lock;
@@ -13,6 +14,7 @@ mod workspace;
 use std::path::{Path, PathBuf};
 
 pub use backup::{BackupOptions, BackupReport, RestoreReport};
+pub use diff::{DiffOptions, EachRow, diff};
 pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_path};
 pub use fsck::{FsckOptions, FsckReport};
 pub use lock::{Difference, LockingError, Project, Relocked};
@@ -44,6 +46,8 @@ pub enum OpenError {
     Ambiguous { name: String, path: PathBuf },
     #[error("{name:?} is ambiguous: bags of that name are at {one} and at {other}; give a path")]
     TwoBags { name: String, one: PathBuf, other: PathBuf },
+    #[error("neither has a table {table:?}; tables: {}", .tables.join(", "))]
+    NoTable { table: String, tables: Vec<String> },
     #[error("{path} is a damaged backup: {reason}")]
     BadBackup { path: PathBuf, reason: String },
     #[error("{path} is damaged: {reason}")]

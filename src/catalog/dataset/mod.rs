@@ -12,6 +12,7 @@ mod nest;
 mod release;
 mod resolve;
 mod split;
+mod status;
 mod types;
 mod view;
 
@@ -24,6 +25,7 @@ pub use members::{Member, Rows};
 pub use nest::NestedDataset;
 pub use release::{NestedVersion, Release, ReleaseAs, ReleaseOptions};
 pub use split::{Draw, Made, SampleOptions, SplitOptions, SplitReport};
+pub use status::DatasetStatus;
 pub(super) use view::NOW;
 pub(super) use view::View;
 
