@@ -90,12 +90,12 @@ fn fill(catalog: &mut Catalog, assets: u64) -> Result<(), Failure> {
 
 /// Starts anew to watch for the most memory that the process has.
 fn reset_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let _ = fs_err::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory that it had since, in octets.
 fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kilobytes << 10)

@@ -246,7 +246,8 @@ impl Catalog {
             Ok(count.unsigned_abs())
         };
         let all = count(&format!("SELECT ifnull(max(rowid), 0) FROM main.{live}"))?;
-        if let Some(rids) = selection.rids().filter(|rids| (rids.len() as u64).saturating_mul(FEW) < all) {
+        let are_few = selection.most().is_some_and(|most| most.saturating_mul(FEW) < all);
+        if let Some(rids) = are_few.then(|| selection.rids()).flatten() {
             let rows = rows_at(&selection.table, &selection.columns(), selection.number, &aliases);
             let sql = format!("SELECT * FROM ({rows}) WHERE \"RID\" = ?");
             let mut statement = self.connection.prepare(&sql).map_err(fail)?;

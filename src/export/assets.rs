@@ -37,17 +37,21 @@ impl Asset {
 
     /// Its place in a bag.
     pub(super) fn bag_path(&self) -> Result<BagPath, ExportError> {
-        bag_path(&self.table, &self.rid, &self.filename)
+        let mut path = String::new();
+        push_bag_path(&self.table, &self.rid, &self.filename, &mut path);
+        BagPath::parse(&path).map_err(|error| ExportError::BadAsset {
+            table: self.table.clone(),
+            rid: self.rid.clone(),
+            reason: error.to_string(),
+        })
     }
 }
 
 /// `data/asset/<RID>/<Table>/<Filename>`
-pub(super) fn bag_path(table: &str, rid: &str, filename: &str) -> Result<BagPath, ExportError> {
-    BagPath::parse(&format!("data/asset/{rid}/{table}/{filename}")).map_err(|error| ExportError::BadAsset {
-        table: table.to_owned(),
-        rid: rid.to_owned(),
-        reason: error.to_string(),
-    })
+pub(super) fn push_bag_path(table: &str, rid: &str, filename: &str, path: &mut String) {
+    for part in ["data/asset/", rid, "/", table, "/", filename] {
+        path.push_str(part);
+    }
 }
 
 /// Which columns of a table say what an asset is.

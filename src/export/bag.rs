@@ -9,7 +9,8 @@ use super::info::{Beside, TOMBSTONES, bag_info};
 use super::rows::{Contents, Rows, Target};
 use super::{ExportError, ExportOptions, place};
 use crate::bag::{
-    BagError, BagPath, BagWriter, Compression, Digest, Home, PayloadFile, Progress, WrittenBag, with_pool,
+    BagError, BagPath, BagWriter, Compression, Digest, Home, PathRef, PayloadFile, Progress, WrittenBag,
+    with_pool,
 };
 use crate::cache::ObjectStore;
 use crate::catalog::{BagRecord, Catalog, VersionSelection, Withdrawn};
@@ -253,7 +254,7 @@ impl Target for Tally<'_> {
 
     fn remote(
         &mut self,
-        _path: &BagPath,
+        _path: PathRef<'_>,
         _length: u64,
         _digests: &[Digest],
         _home: Home<'_>,

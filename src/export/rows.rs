@@ -6,11 +6,11 @@ use rusqlite::Row as SqlRow;
 use rusqlite::types::ValueRef;
 
 use super::ExportError;
-use super::assets::{Asset, AssetColumns, AssetRow, bad, bag_path};
+use super::assets::{Asset, AssetColumns, AssetRow, bad, push_bag_path};
 use super::bytes::Bytes;
 use super::homes::{Homes, url_cell};
 use crate::bag::{
-    Algorithm, BagError, BagPath, BagWriter, Compression, Digest, Home, NoProgress, hash_reader,
+    Algorithm, BagError, BagPath, BagWriter, Compression, Digest, Home, NoProgress, PathRef, hash_reader,
 };
 use crate::cache::ObjectStore;
 use crate::catalog::{Catalog, TableSelection};
@@ -53,7 +53,7 @@ pub(super) trait Target {
     fn end(&mut self) -> Result<(), BagError>;
     fn remote(
         &mut self,
-        path: &BagPath,
+        path: PathRef<'_>,
         length: u64,
         digests: &[Digest],
         home: Home<'_>,
@@ -75,7 +75,7 @@ impl<W: Write> Target for BagWriter<'_, W> {
 
     fn remote(
         &mut self,
-        path: &BagPath,
+        path: PathRef<'_>,
         length: u64,
         digests: &[Digest],
         home: Home<'_>,
@@ -96,6 +96,8 @@ pub(super) struct Rows<'r, T> {
     pub(super) embedded: Vec<Asset>,
     /// Of the assets elsewhere, how many have no MD5 and no SHA-256, and which.
     without: [(u64, Vec<String>); 2],
+    /// The path of an asset, written anew for each.
+    path: String,
 }
 
 impl<'r, T: Target> Rows<'r, T> {
@@ -107,7 +109,17 @@ impl<'r, T: Target> Rows<'r, T> {
         target: &'r mut T,
     ) -> Self {
         let (contents, embedded, without) = (Contents::default(), Vec::new(), Default::default());
-        Self { catalog, objects, homes, hash_missing, target, contents, embedded, without }
+        Self {
+            catalog,
+            objects,
+            homes,
+            hash_missing,
+            target,
+            contents,
+            embedded,
+            without,
+            path: String::new(),
+        }
     }
 
     /// Writes a table's rows; there is no file where it has none.
@@ -165,7 +177,6 @@ impl<'r, T: Target> Rows<'r, T> {
                 self.embedded.push(asset.held(table, sha256));
             }
             Some(place) => {
-                let path = bag_path(&table.table_name, asset.rid, asset.filename)?;
                 let mut digests = [asset.md5, asset.sha256];
                 if self.hash_missing && digests.contains(&None) {
                     digests = self.hash(table, asset)?.unwrap_or(digests);
@@ -182,7 +193,12 @@ impl<'r, T: Target> Rows<'r, T> {
                 if known.is_empty() {
                     return Err(bad(table, asset.rid, "neither its MD5 nor its SHA-256 is known"));
                 }
-                self.target.remote(&path, asset.length, &known, place)?;
+                self.path.clear();
+                push_bag_path(&table.table_name, asset.rid, asset.filename, &mut self.path);
+                let mut scratch = String::new();
+                let path = PathRef::parse(&self.path, &mut scratch)
+                    .map_err(|error| bad(table, asset.rid, &error.to_string()))?;
+                self.target.remote(path, asset.length, &known, place)?;
             }
         }
         Ok(url_cell(&home, asset.sha256.as_ref(), url))

@@ -24,7 +24,7 @@ use self::block::{BLOCK, Block, Budget, Ticket, deflate, read_blocks};
 use self::lane::Lane;
 pub(in crate::bag) use self::listing::Listing;
 use self::zip::{Sizes, Zip};
-use super::{Algorithm, BagError, BagInfo, BagPath, Digest, MultiHasher, Progress};
+use super::{Algorithm, BagError, BagInfo, BagPath, Digest, MultiHasher, PathRef, Progress};
 
 pub use self::listing::Home;
 pub use self::zip::Compression;
@@ -239,7 +239,7 @@ impl<'p, W: Write> BagWriter<'p, W> {
     /// Adds a payload file that stays where it is.
     pub fn add_remote(
         &mut self,
-        path: &BagPath,
+        path: PathRef<'_>,
         length: u64,
         digests: &[Digest],
         home: Home<'_>,

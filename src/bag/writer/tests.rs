@@ -38,8 +38,8 @@ fn bag(threads: usize, folder: &std::path::Path) -> (Vec<u8>, WrittenBag) {
         let digests: Vec<Digest> =
             ALGORITHMS.iter().map(|a| Digest::from_bytes(*a, &[7; 64][..a.length()])).collect();
         let below = Home::Below("https://data.example.org/x/");
-        writer.add_remote(&path("data/far/50%"), 9, &digests, below).unwrap();
-        writer.add_remote(&path("data/far/a b"), 9, &digests, Home::At("s3://b/a b")).unwrap();
+        writer.add_remote(path("data/far/50%").borrowed(), 9, &digests, below).unwrap();
+        writer.add_remote(path("data/far/a b").borrowed(), 9, &digests, Home::At("s3://b/a b")).unwrap();
         writer.add_tag("more.json", b"{}").unwrap();
         writer.finish(vec![("Dbag-Format".into(), "2".into())]).unwrap()
     })
@@ -113,7 +113,7 @@ fn a_manifest_lists_every_file_or_is_not_written() {
             let mut writer = BagWriter::new(Vec::new(), "b", pool, &NoProgress).unwrap();
             for (at, digests) in digests.iter().enumerate() {
                 let path = path(&format!("data/{at}"));
-                writer.add_remote(&path, 1, digests, Home::At("https://h/x")).unwrap();
+                writer.add_remote(path.borrowed(), 1, digests, Home::At("https://h/x")).unwrap();
             }
             writer.finish(Vec::new()).map(|(_, written)| written.algorithms)
         })

@@ -22,7 +22,7 @@ const ATTRIBUTES: u32 = 0o100_644 << 16;
 const UTF8: u16 = 1 << 11;
 const DESCRIBED: u16 = 1 << 3;
 /// Made on Unix, by what knows version 4.5: zip64.
-const MADE_BY: u16 = 3 << 8 | 45;
+const MADE_BY: u16 = 0x032d;
 const IN_ZIP64: u32 = u32::MAX;
 
 /// What an entry is like.
@@ -246,5 +246,5 @@ fn version(is_zip64: bool) -> u16 {
 
 fn name_length(name: &str) -> io::Result<u16> {
     u16::try_from(name.len())
-        .map_err(|_| io::Error::other(format!("the name {:.60}… is too long for a zip archive", name)))
+        .map_err(|_| io::Error::other(format!("the name {name:.60}… is too long for a zip archive")))
 }
