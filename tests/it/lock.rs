@@ -59,6 +59,14 @@ fn a_version_of_a_workspace_is_locked_updated_and_brought() {
     train(&sandbox, &["materialize", "--locked", "digits", "--to", "data"]).expect(2);
     train(&sandbox, &["materialize", "--locked", "digits", "--to", "data-1.1"]).expect(0);
     train(&sandbox, &["materialize", "--locked", "letters"]).expect(2).says(&["no dataset letters"]);
+    // On a machine without the workspace, what was brought before is as good.
+    fs_err::rename(sandbox.path("lab"), sandbox.path("elsewhere")).unwrap();
+    train(&sandbox, &["lock", "check"]).expect(0);
+    train(&sandbox, &["lock", "update"]).expect(2).says(&["no dbag workspace in", "lab"]);
+    train(&sandbox, &["materialize", "--locked", "--no-cache", "--to", "copy"])
+        .expect(2)
+        .says(&["is nowhere"]);
+    train(&sandbox, &["materialize", "--locked", "--to", "copy"]).expect(0);
     let list = train(&sandbox, &["lock", "list", "--json"]).expect(0).json();
     assert_eq!(list["datasets"][0]["requirement"], "^1");
     assert_eq!(list["datasets"][0]["locked"]["version"], "1.1.0");
