@@ -117,6 +117,15 @@ impl Error {
                 Some("fetch the bag first: the same command without --finish, or with --shard")
             }
             _ if self.kind() == ErrorKind::Unfinished => Some("run the same command again to go on"),
+            Self::Export(ExportError::NoUrl { .. }) => Some(
+                "publish the bytes with: dbag publish; or say with --base-url where they are, or embed them",
+            ),
+            Self::Export(ExportError::MixedDigests { .. }) => Some(
+                "--hash-missing makes the digests of files whose bytes are here; or put files into the bag with --assets embed",
+            ),
+            Self::Export(ExportError::NotReproduced { .. }) => {
+                Some("check the workspace with: dbag fsck --deep")
+            }
             Self::Open(OpenError::NoWorkspace(_)) => Some("make one with: dbag init"),
             Self::Lock(LockingError::NoProject(_)) => Some("make one with: dbag lock add NAME@REQUIREMENT"),
             Self::Lock(LockingError::NotLocked { .. }) => Some("lock it with: dbag lock update"),
@@ -203,7 +212,10 @@ impl BagError {
 fn bag(error: &BagError) -> ErrorKind {
     match error {
         BagError::NotFound(_) | BagError::Exists(_) | BagError::Remote => ErrorKind::Usage,
-        BagError::NotABag { .. } | BagError::Archive { .. } | BagError::Refused { .. } => ErrorKind::Data,
+        BagError::NotABag { .. }
+        | BagError::Archive { .. }
+        | BagError::Refused { .. }
+        | BagError::OtherBytes(_) => ErrorKind::Data,
         BagError::Interrupted => ErrorKind::Unfinished,
         BagError::Io(error) => io(error),
     }
@@ -254,10 +266,17 @@ fn catalog(error: &CatalogError) -> ErrorKind {
 
 fn export(error: &ExportError) -> ErrorKind {
     match error {
-        ExportError::BytesGone { .. } | ExportError::BytesChanged { .. } | ExportError::BadAsset { .. } => {
-            ErrorKind::Data
-        }
-        ExportError::Exists(_)
+        ExportError::BytesGone { .. }
+        | ExportError::BytesChanged { .. }
+        | ExportError::Elsewhere { .. }
+        | ExportError::NoUrl { .. }
+        | ExportError::MixedDigests { .. }
+        | ExportError::BadAsset { .. } => ErrorKind::Data,
+        ExportError::NotReproduced { .. } => ErrorKind::Internal,
+        ExportError::NoSuchPlace { .. }
+        | ExportError::InWorkspace(_)
+        | ExportError::OntoItself(_)
+        | ExportError::Exists(_)
         | ExportError::BadBaseUrl(_)
         | ExportError::NotAFolder(_)
         | ExportError::IsAFolder(_) => ErrorKind::Usage,

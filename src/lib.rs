@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use dbag::bag::{Bag, NoProgress, VerifyOptions, Verdict, verify};
-//! use dbag::export::{AssetMode, ExportOptions, export};
+//! use dbag::export::{ExportOptions, export};
 //! use dbag::ingest::{TableImport, import_table};
 //! use dbag::open::{Workspace, open_database};
 //! use dbag::query::{Format, write_rows};
@@ -28,7 +28,7 @@
 //! let release = lab.catalog.release_dataset(&name, Bump::Major, "the first two")?;
 //! assert_eq!(release.reference.to_string(), "digits@1.0.0");
 //!
-//! let options = ExportOptions { output: folder.join("digits.zip"), assets: AssetMode::Embed, force: false };
+//! let options = ExportOptions::new(&folder.join("digits.zip"));
 //! export(&lab.catalog, &lab.objects, &release.reference, &options, &NoProgress)?;
 //!
 //! let report = verify(&Bag::open(&options.output)?, VerifyOptions::default(), &NoProgress)?;

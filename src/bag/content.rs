@@ -1,26 +1,42 @@
-//! The identity of a bag's content: the same whatever archive it is in, which of its files are fetched, and from where.
+//! The identity of a bag's content, which no container, manifest or mirror changes: SHA-256 of a line for each payload file.
 
-use sha2::{Digest as _, Sha256};
+use super::digest::push_hex;
+use super::path::push_encoded;
+use super::{Algorithm, Bag, BagFile, Digest, MultiHasher};
 
-use super::{Algorithm, Bag, BagFile, Digest, path};
+/// Lines are hashed by so many octets.
+const ENOUGH: usize = 64 << 10;
 
-/// The content digest, while the payload files are told by path.
-#[derive(Default)]
-pub struct ContentHasher(Sha256);
+/// The identity in the making. Files must come by their paths' octets.
+pub(crate) struct Content {
+    hasher: MultiHasher,
+    lines: Vec<u8>,
+}
 
-impl ContentHasher {
-    /// Adds a file: `sha256:abcd… 12 data/a.txt` and a line feed, the path as manifests write it. Files come in the order of
-    /// their paths' octets, each with the strongest of its digests.
-    pub fn add(&mut self, path: &str, length: u64, strongest: &Digest) {
-        let algorithm = strongest.algorithm().name();
-        self.0.update(format!("{algorithm}:{strongest} {length} {}\n", path::encode(path)));
+impl Default for Content {
+    fn default() -> Self {
+        Self { hasher: MultiHasher::new(&[Algorithm::Sha256]), lines: Vec::new() }
+    }
+}
+
+impl Content {
+    /// Adds a file with the strongest of its digests: `PATH<TAB>LENGTH<TAB>ALGORITHM:DIGEST`, the path encoded as in a manifest.
+    pub(crate) fn add(&mut self, path: &str, length: u64, (algorithm, digest): (Algorithm, &[u8])) {
+        push_encoded(path, &mut self.lines);
+        self.lines.extend(format!("\t{length}\t{algorithm}:").as_bytes());
+        push_hex(digest, &mut self.lines);
+        self.lines.push(b'\n');
+        if self.lines.len() > ENOUGH {
+            self.hasher.update(&self.lines);
+            self.lines.clear();
+        }
     }
 
-    /// The digest of all of them, a SHA-256.
-    #[must_use]
-    pub fn finish(self) -> Option<Digest> {
-        let hex: String = self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Digest::parse(Algorithm::Sha256, &hex).ok()
+    /// The digest of all lines.
+    pub(crate) fn finish(mut self) -> Digest {
+        self.hasher.update(&self.lines);
+        let digests = self.hasher.finish();
+        digests[0]
     }
 }
 
@@ -30,13 +46,14 @@ impl ContentHasher {
 pub fn content_digest(bag: &Bag) -> Option<Digest> {
     let mut files: Vec<BagFile<'_>> = bag.payload().collect();
     files.sort_unstable_by(|one, other| one.path().as_str().cmp(other.path().as_str()));
-    let mut hasher = ContentHasher::default();
+    let mut content = Content::default();
     for file in files {
         let length = match bag.stored(file) {
             Some(stored) => stored.length(),
             None => bag.remote_length(file)?.octets()?,
         };
-        hasher.add(file.path().as_str(), length, file.digests().last()?);
+        let strongest = *file.digests().last()?;
+        content.add(file.path().as_str(), length, (strongest.algorithm(), strongest.as_bytes()));
     }
-    hasher.finish()
+    Some(content.finish())
 }

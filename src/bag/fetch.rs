@@ -6,23 +6,7 @@ use super::manifest::{ENOUGH, Note, Reading, note_at, text_of, too_many, unreada
 use super::names::FileId;
 use super::text::Lines;
 use super::urls::{FetchUrl, Urls};
-use super::{BagPath, Code, Finding, PathRef, path};
-
-/// A line to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remote {
-    pub(super) url: String,
-    pub(super) length: u64,
-    pub(super) path: BagPath,
-}
-
-impl Remote {
-    /// The line, tab-separated as bdbag writes it, without its end.
-    pub(super) fn to_line(&self) -> String {
-        let url = self.url.replace(' ', "%20").replace('\t', "%09");
-        format!("{url}\t{}\t{}", self.length, path::encode(self.path.as_str()))
-    }
-}
+use super::{Code, Finding, PathRef};
 
 /// The lines of a `fetch.txt`, in order. Several for one file are kept: mirrors.
 #[derive(Default)]
@@ -169,8 +153,10 @@ impl FetchList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bag::BagPath;
     use crate::bag::names::Names;
     use crate::bag::text::Encoding;
+    use crate::bag::writer::{Home, Listing as Written};
     use proptest::prelude::*;
 
     type Read = (String, Option<u64>, String);
@@ -216,9 +202,11 @@ mod tests {
         fn written_lines_are_read_back(name in "[^/\0]{1,20}", length in 0..u64::MAX - 1) {
             prop_assume!(name != "." && name != ".." && BagPath::parse(&format!("data/{name}")).is_ok());
             let path = BagPath::parse(&format!("data/x/{name}")).unwrap();
-            let entry = Remote { url: "https://h/a".into(), length, path };
-            let read = read(&entry.to_line()).0;
-            prop_assert_eq!(read, vec![(entry.url, Some(length), entry.path.as_str().to_owned())]);
+            let (mut listing, mut line) = (Written::new(&[]), Vec::new());
+            listing.add(path.as_str(), length, &[], Some(Home::At("https://h/a b"))).unwrap();
+            prop_assert!(listing.fetch_line(0, &mut line));
+            let read = read(&String::from_utf8(line).unwrap()).0;
+            prop_assert_eq!(read, vec![("https://h/a%20b".into(), Some(length), path.as_str().to_owned())]);
         }
     }
 }

@@ -29,7 +29,7 @@ pub use archive::{FileAt, Limits, ReadAt};
 pub use container::{
     Body, Container, Detail, Folder, Listing, Place, Sequential, TarFile, Visitor, ZipFile, open_container,
 };
-pub use content::{ContentHasher, content_digest};
+pub use content::content_digest;
 pub(crate) use digest::digest_all;
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
 pub use extract::{copy_container, temporary_beside};
@@ -44,7 +44,7 @@ pub use tagfile::BagInfo;
 pub use urls::FetchUrl;
 pub use verify::{Coverage, Level, Sample, SampleSize, Verdict, VerifyOptions, VerifyReport, verify};
 pub(crate) use verify::{check_folders, check_oxum, verify_unknown};
-pub use writer::{BagWriter, Compression};
+pub use writer::{BagWriter, Compression, Home, PayloadFile, WrittenBag};
 
 /// Why a bag could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,9 @@ pub enum BagError {
         /// Why, naming the entry.
         reason: String,
     },
+    /// A file that was to go into a bag is not what it should be.
+    #[error("the bytes for {0} are not those that were expected")]
+    OtherBytes(BagPath),
     /// The destination holds something already.
     #[error("{0} exists already")]
     Exists(PathBuf),

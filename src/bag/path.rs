@@ -200,6 +200,15 @@ pub(super) fn encode(path: &str) -> String {
     path.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D")
 }
 
+/// The same, added to a line.
+pub(super) fn push_encoded(path: &str, line: &mut Vec<u8>) {
+    if path.bytes().any(|byte| matches!(byte, b'%' | b'\n' | b'\r')) {
+        line.extend(encode(path).as_bytes());
+    } else {
+        line.extend(path.as_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

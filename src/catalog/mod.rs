@@ -9,6 +9,7 @@ mod cells;
 mod chain;
 mod change;
 mod check;
+mod cut;
 mod dataset;
 mod error;
 mod execution;
@@ -35,10 +36,11 @@ mod vocabulary;
 mod tests;
 
 pub use crate::settings::JournalMode;
-pub use bags::CutBag;
+pub use bags::{BagRecord, Withdrawn};
 pub use cells::Cells;
 pub use change::{Change, RowWriter, SystemValues};
 pub use check::{CheckReport, Fault, NamedAsset, Severity};
+pub use cut::CutBag;
 pub use dataset::{
     DatasetDetails, DatasetLog, DatasetRef, DatasetSummary, Draw, Drift, LoggedVersion, Made, Member,
     MemberCount, NestedDataset, NestedVersion, Release, ReleaseAs, ReleaseOptions, Rows, SampleOptions,

@@ -94,7 +94,7 @@ pub struct Catalog {
     clock: Clock,
     pub(super) agent: Agent,
     /// `None` where the file is left in the mode that it is in, and no lease is taken: nobody else knows of it.
-    journal: Option<JournalMode>,
+    pub(super) journal: Option<JournalMode>,
     pub(super) patience: Duration,
     /// How many octets the next change may write.
     expected: u64,

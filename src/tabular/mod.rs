@@ -12,6 +12,7 @@ mod source;
 mod value;
 
 pub use array::{array_from_json, array_to_json, format_array, parse_array};
+pub(crate) use csv::push_field;
 pub use csv::{CsvError, CsvReader, CsvWriter};
 pub use infer::{
     InferOptions, Inferred, InferredColumn, OtherKey, ProposedReference, TypeGuess, infer, may_refer,

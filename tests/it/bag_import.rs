@@ -92,10 +92,14 @@ fn each_real_bag_comes_in_with_every_row_and_cell() {
         let reference = format!("Dataset_{anchor}@{version}").parse().unwrap();
         let selection = lab.catalog.select_version(&reference, &SelectOptions::default()).unwrap();
         assert_eq!(selection.rid.as_str(), anchor);
-        assert!(lab
-            .catalog
-            .select_version(&format!("Dataset_{anchor}@0.1.0").parse().unwrap(), &SelectOptions::default())
-            .is_err());
+        assert!(
+            lab.catalog
+                .select_version(
+                    &format!("Dataset_{anchor}@0.1.0").parse().unwrap(),
+                    &SelectOptions::default()
+                )
+                .is_err()
+        );
 
         // Again: nothing new.
         let before = lab.catalog.number_at(&Moment::Now).unwrap();

@@ -12,7 +12,8 @@ fn scans() -> Sandbox {
     sandbox.write("subjects.csv", "name\nann\nben\n");
     lab(&sandbox, &["import", "../subjects.csv", "--table", "Subject", "--key", "name"]).expect(0);
     sandbox.write("images.csv", "image,Subject\ni1,ann\ni2,ann\ni3,ben\n");
-    let import = ["import", "../images.csv", "--table", "Image", "--key", "image", "--references", "Subject=Subject"];
+    let import =
+        ["import", "../images.csv", "--table", "Image", "--key", "image", "--references", "Subject=Subject"];
     lab(&sandbox, &import).expect(0);
     lab(&sandbox, &["dataset", "create", "scans"]).expect(0);
     lab(&sandbox, &["dataset", "add", "scans", "--table", "Image", "--where", "image = 'i1'"]).expect(0);
@@ -39,7 +40,8 @@ fn a_row_is_in_by_a_chain_of_rows_or_each_path_breaks_off_somewhere() {
     assert!(text.contains("is in scans@1.0.0:\n  Dataset scans\n    Dataset_Image "), "{text}");
     let ben = rid(&sandbox, "Subject", "name = 'ben'");
     let text = lab(&sandbox, &["explain", "scans@1.0.0", "--rid", &ben]).expect(0).stdout;
-    let broken = "is not in scans@1.0.0:\n  by Dataset > Dataset_Image > Image > Subject: no row of Dataset_Image";
+    let broken =
+        "is not in scans@1.0.0:\n  by Dataset > Dataset_Image > Image > Subject: no row of Dataset_Image";
     assert!(text.contains(broken), "{text}");
     lab(&sandbox, &["explain", "scans", "--rid", "9-9999"]).expect(2).says(&["9-9999"]);
     lab(&sandbox, &["explain", "nothing"]).expect(2).says(&["nothing", "scans"]);
@@ -49,7 +51,9 @@ fn a_row_is_in_by_a_chain_of_rows_or_each_path_breaks_off_somewhere() {
 fn tables_are_in_by_paths_or_out_for_a_reason() {
     let sandbox = scans();
     let text = lab(&sandbox, &["explain", "scans@1.0.0"]).expect(0).stdout;
-    for line in ["  Dataset > Dataset_Image > Image > Subject  (1)", "Execution_Status", "all of it", "not in: "] {
+    for line in
+        ["  Dataset > Dataset_Image > Image > Subject  (1)", "Execution_Status", "all of it", "not in: "]
+    {
         assert!(text.contains(line), "{line}: {text}");
     }
     let explain = |more: &[&str]| {

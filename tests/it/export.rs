@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dbag::bag::NoProgress;
 use dbag::catalog::{Agent, Clock, CreateOptions, Program};
-use dbag::export::{AssetMode, ExportOptions, export};
+use dbag::export::{ExportOptions, export};
 use dbag::ingest::{AssetImport, TableImport, import_folder, import_table};
 use dbag::model::RidPrefix;
 use dbag::open::Workspace;
@@ -77,7 +77,7 @@ fn a_bag_and_its_version_answer_alike() {
     }
 }
 
-/// What is exported for bag format 1 never changes: if this fails, the format needs a new number.
+/// What is exported for a bag format never changes: if this fails, the format needs a new number.
 #[test]
 fn the_bytes_of_bag_format_2() {
     let sandbox = Sandbox::new();
@@ -105,11 +105,13 @@ fn the_bytes_of_bag_format_2() {
     lab.catalog.add_table_members(&name, "Image", None).unwrap();
     let release = lab.catalog.release_dataset(&name, Bump::Major, "a note\nof two lines").unwrap();
     let mut digests = Vec::new();
-    for assets in [AssetMode::Embed, AssetMode::Remote("https://data.example.org/x".into())] {
-        let options = ExportOptions { output: sandbox.path("golden.zip"), assets, force: true };
+    for base_url in [None, Some("https://data.example.org/x".into())] {
+        let new = ExportOptions::new(&sandbox.path("golden.zip"));
+        let options = ExportOptions { base_url, force: true, ..new };
         digests.push(
             export(&lab.catalog, &lab.objects, &release.reference, &options, &NoProgress)
                 .unwrap()
+                .bag
                 .sha256
                 .to_string(),
         );
@@ -189,4 +191,194 @@ fn publishing_mends_what_was_damaged() {
     fs_err::write(&path, damaged).unwrap();
     assert_eq!(publish()["copied"], 1);
     assert!(tree(&sandbox.path("site")) == before);
+}
+
+fn catalog(sandbox: &Sandbox) -> rusqlite::Connection {
+    rusqlite::Connection::open(sandbox.path("lab/.dbag/catalog.sqlite")).unwrap()
+}
+
+#[test]
+fn any_number_of_threads_writes_the_same_bytes_and_the_catalog_knows_the_bag() {
+    let sandbox = Sandbox::with_digits();
+    let run = |threads: &str| {
+        let arguments = ["export", "digits@1.0.0", "--threads", threads, "--force", "--json"];
+        sandbox.dbag_in("lab", &arguments).expect(0).json()
+    };
+    let first = run("1");
+    let log = || sandbox.dbag_in("lab", &["log", "--json"]).expect(0).stdout;
+    let before = log();
+    for threads in ["2", "3"] {
+        assert_eq!(run(threads)["sha256"], first["sha256"]);
+    }
+    assert_eq!(log(), before);
+    assert_eq!(sha256(&sandbox.path("lab/digits-1.0.0.zip")), first["sha256"]);
+    let file = catalog(&sandbox);
+    let known: Vec<(String, String)> = file
+        .prepare("SELECT sha256, content FROM dbag_bag")
+        .unwrap()
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let text = |name: &str| first[name].as_str().unwrap().to_owned();
+    assert_eq!(known, [(text("sha256"), text("content"))]);
+    sandbox.dbag_in("lab", &["fsck"]).expect(0);
+    // Bytes that differ from those of before are no other bag, but a fault.
+    file.execute("UPDATE dbag_bag SET sha256 = 'ab'", ()).unwrap();
+    let failed = sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "again.zip"]).expect(70);
+    assert!(failed.stderr.contains("dbag fsck"));
+    failed.says(&["digits@1.0.0", "before"]);
+    assert!(!sandbox.path("lab/again.zip").exists());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_in_the_bag_and_writes_nothing() {
+    let sandbox = Sandbox::with_digits();
+    let export = |more: &[&str]| {
+        sandbox.dbag_in("lab", &[&["export", "digits@1.0.0", "--json"], more].concat()).expect(0).json()
+    };
+    let before = tree(&sandbox.path("lab"));
+    let guess = export(&["--dry-run"]);
+    let after = tree(&sandbox.path("lab"));
+    assert!(
+        before
+            .keys()
+            .filter(|name| !name.contains("-shm") && !name.contains("-wal"))
+            .all(|name| after.contains_key(name))
+    );
+    assert!(!sandbox.path("lab/digits-1.0.0.zip").exists());
+    let real = export(&[]);
+    for same in ["tables", "assets", "asset_bytes", "embedded", "embedded_bytes", "remote", "part"] {
+        assert_eq!(guess[same], real[same], "{same}");
+    }
+    let [guess, real] = [guess["archive_bytes"].as_f64().unwrap(), real["length"].as_f64().unwrap()];
+    assert!((0.5..2.0).contains(&(guess / real)), "{guess} for {real}");
+    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "--dry-run"]).expect(0);
+}
+
+#[test]
+fn a_part_of_a_version_is_told_from_the_whole() {
+    let sandbox = Sandbox::with_digits();
+    let whole = sandbox.dbag_in("lab", &["export", "digits@1.0.0", "--json"]).expect(0).json();
+    assert!(whole["part"].is_null());
+    let arguments = ["export", "digits@1.0.0", "--exclude", "Label,Label", "-o", "part.zip", "--json"];
+    let part = sandbox.dbag_in("lab", &arguments).expect(0).json();
+    assert_eq!(part["part"], "exclude=Label");
+    assert_ne!(part["sha256"], whole["sha256"]);
+    let tables = |document: &serde_json::Value| -> Vec<String> {
+        let tables = document["tables"].as_array().unwrap().iter();
+        tables.map(|table| table["table"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(tables(&whole).contains(&"domain:Label".into()));
+    assert!(!tables(&part).contains(&"domain:Label".into()));
+    sandbox.dbag_in("lab", &["verify", "part.zip"]).expect(0);
+    let bag = dbag::bag::Bag::open(&sandbox.path("lab/part.zip")).unwrap();
+    assert_eq!(bag.info().get("Dbag-Part"), Some("exclude=Label"));
+    let unknown = ["export", "digits@1.0.0", "--tables", "Lable", "--force"];
+    sandbox.dbag_in("lab", &unknown).expect(2).says(&["Lable"]);
+}
+
+#[test]
+fn assets_are_fetched_from_where_they_were_published() {
+    let sandbox = Sandbox::with_digits();
+    let export = |more: &[&str]| {
+        sandbox.dbag_in("lab", &[&["export", "digits@1.0.0", "--force", "--json"], more].concat())
+    };
+    export(&["--assets", "remote"]).expect(1).says(&["no URL of Image"]);
+    assert_eq!(export(&[]).expect(0).json()["embedded"], 200);
+    let file = catalog(&sandbox);
+    file.execute_batch(
+        "INSERT INTO dbag_place VALUES (1, '/srv/site', 'https://one.example.org/'), (2, 's3://two', NULL);
+         INSERT INTO dbag_published SELECT SHA256, 1, 'https://one.example.org/x/' || SHA256 FROM \"domain:Image\";
+         INSERT INTO dbag_published SELECT SHA256, 2, 's3://two/' || SHA256 FROM \"domain:Image\" LIMIT 150;",
+    )
+    .unwrap();
+    let hosts = || {
+        let bag = dbag::bag::Bag::open(&sandbox.path("lab/digits-1.0.0.zip")).unwrap();
+        let hosts = bag.fetch().map(|entry| entry.url.to_string().split('/').nth(2).unwrap().to_owned());
+        let mut hosts: Vec<String> = hosts.collect();
+        hosts.dedup();
+        hosts
+    };
+    for mode in ["auto", "remote"] {
+        let report = export(&["--assets", mode]).expect(0).json();
+        assert_eq!((report["embedded"].as_u64(), report["remote"].as_bool()), (Some(0), Some(true)));
+        assert_eq!(hosts(), ["one.example.org"]);
+    }
+    let report = export(&["--from", "s3://two"]).expect(0).json();
+    assert_eq!(report["embedded"], 50);
+    assert_eq!(hosts(), ["two"]);
+    sandbox.dbag_in("lab", &["verify", "digits-1.0.0.zip"]).expect(4);
+    let sql = "SELECT count(*) FROM Image WHERE URL LIKE '/' || SHA256";
+    let rows = sandbox.dbag_in("lab", &["query", "digits-1.0.0.zip", sql, "--json"]).expect(0).json();
+    assert_eq!(rows["rows"], serde_json::json!([[150]]));
+    export(&["--from", "s3://two", "--assets", "remote"]).expect(1).says(&["no URL of Image"]);
+    export(&["--from", "s3://three"]).expect(2).says(&["s3://three", "/srv/site", "s3://two"]);
+    let report = export(&["--assets", "embed"]).expect(0).json();
+    assert_eq!((report["embedded"].as_u64(), report["remote"].as_bool()), (Some(200), Some(false)));
+}
+
+#[test]
+fn digests_of_files_elsewhere_that_no_manifest_covers() {
+    let sandbox = Sandbox::with_digits();
+    let file = catalog(&sandbox);
+    // As a row from elsewhere has it: a URL, and one digest of the two.
+    file.execute_batch(
+        "UPDATE \"domain:Image\" SET URL = 'https://h.example.org/' || Filename;
+         INSERT INTO dbag_object SELECT MD5, SHA256, Length FROM \"domain:Image\";
+         UPDATE \"domain:Image\" SET SHA256 = NULL WHERE Filename < 'digit-0100';",
+    )
+    .unwrap();
+    let export =
+        |more: &[&str]| sandbox.dbag_in("lab", &[&["export", "digits@1.0.0", "--force"], more].concat());
+    export(&[]).expect(0);
+    let algorithms = |name: &str| {
+        let bag = dbag::bag::Bag::open(&sandbox.path("lab/digits-1.0.0.zip")).unwrap();
+        bag.payload().all(|file| file.digests().iter().any(|digest| digest.algorithm().name() == name))
+    };
+    assert_eq!((algorithms("md5"), algorithms("sha256")), (true, false));
+    file.execute_batch("UPDATE \"domain:Image\" SET MD5 = NULL WHERE Filename >= 'digit-0100'").unwrap();
+    export(&[]).expect(1).says(&["no MD5", "no SHA-256", "Image ", "…"]);
+    export(&["--hash-missing"]).expect(0);
+    assert_eq!((algorithms("md5"), algorithms("sha256")), (true, true));
+    export(&["--assets", "embed"]).expect(0);
+    sandbox.dbag_in("lab", &["verify", "digits-1.0.0.zip"]).expect(0);
+}
+
+#[test]
+fn a_bag_is_never_written_over_what_it_is_made_of() {
+    let sandbox = Sandbox::new();
+    sandbox.dbag(&["init", "lab"]).expect(0);
+    let own = sandbox.write("images/a.bin", "the bytes");
+    sandbox.dbag_in("lab", &["import", "../images", "--table", "Image", "--in-place"]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "create", "images"]).expect(0);
+    sandbox.dbag_in("lab", &["dataset", "add", "images", "--table", "Image"]).expect(0);
+    sandbox.dbag_in("lab", &["release", "images", "--major", "-m", "one"]).expect(0);
+    let export =
+        |output: &str| sandbox.dbag_in("lab", &["export", "images@1.0.0", "--force", "-o", output]).expect(2);
+    export("../images/a.bin").says(&["a.bin", "refer"]);
+    assert_eq!(fs_err::read(own).unwrap(), b"the bytes");
+    export(".dbag/catalog.sqlite").says(&["workspace's own folder"]);
+    export(".dbag/new/bag.zip").says(&["workspace's own folder"]);
+    export("../images").says(&["is a folder"]);
+    sandbox.dbag_in("lab", &["fsck"]).expect(0);
+}
+
+#[test]
+fn a_bag_tells_what_was_withdrawn_and_what_is_nested() {
+    let sandbox = Sandbox::with_digits();
+    let shown = sandbox.dbag_in("lab", &["dataset", "show", "digits", "--json"]).expect(0).json();
+    let rid = shown["rid"].as_str().unwrap();
+    let file = catalog(&sandbox);
+    let held = format!("[{{\"dataset\":\"{rid}\",\"version\":\"1.0.0\"}}]");
+    let tombstone = "INSERT INTO dbag_tombstone VALUES ('1-GONE', 'domain:Image', 2, 'asked for', 'me', ?)";
+    file.execute(tombstone, [held]).unwrap();
+    let nested = r#"{"nested":[{"rid":"1-PART","name":"part","version":"2.0.0"}]}"#;
+    file.execute("UPDATE dbag_version SET details = ?", [nested]).unwrap();
+    let exported = sandbox.dbag_in("lab", &["export", "digits@1.0.0"]).expect(0);
+    assert!(exported.stdout.contains("1 row\n  domain:Image 1-GONE"), "{}", exported.stdout);
+    let bag = dbag::bag::Bag::open(&sandbox.path("lab/digits-1.0.0.zip")).unwrap();
+    assert_eq!(bag.info().get("Dbag-Withdrawn"), Some("1"));
+    assert_eq!(bag.info().get("Dbag-Nested"), Some("part@2.0.0 (1-PART)"));
+    sandbox.dbag_in("lab", &["verify", "digits-1.0.0.zip"]).expect(0);
 }

@@ -178,7 +178,10 @@ fn datasets_and_releases_refuse_what_makes_no_sense() {
     lab(&["export", "d@0.2.0"]).expect(2).says(&["no version 0.2.0", "versions: 0.1.0"]);
     lab(&["export", "d@1"]).expect(2);
     lab(&["export", "d@0.1.0", "--base-url", "ftp://h/"]).expect(2).says(&["ftp://h/"]);
-    lab(&["export", "d@0.1.0", "--assets", "remote"]).expect(2).says(&["--base-url"]);
+    let both = ["export", "d@0.1.0", "--assets", "embed", "--base-url", "https://h/"];
+    lab(&both).expect(2).says(&["--base-url"]);
+    // Nothing is to be fetched, so that no URL is needed.
+    lab(&["export", "d@0.1.0", "--assets", "remote"]).expect(0);
 }
 
 #[test]

@@ -37,13 +37,13 @@ fn a_version_of_a_workspace_is_locked_updated_and_brought() {
         "# for the paper\n[settings]\noffline = true # no network\n\n[datasets]\n\
          digits = { version = \"^1\", workspace = \"../lab\" }\n"
     );
-    // The same as of the bag when it is cut.
-    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "../digits.zip"]).expect(0);
-    assert_eq!(added["archive"], sha256(&sandbox.path("digits.zip")));
     train(&sandbox, &["lock", "check"]).expect(0);
     let lock = read(&sandbox, "train/dbag.lock");
     train(&sandbox, &["lock", "update"]).expect(0);
     assert_eq!(read(&sandbox, "train/dbag.lock"), lock);
+    // The same as of the bag when it is cut.
+    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "../digits.zip"]).expect(0);
+    assert_eq!(added["archive"], sha256(&sandbox.path("digits.zip")));
 
     let brought = train(&sandbox, &["materialize", "--locked", "--to", "data", "--json"]).expect(0).json();
     assert_eq!(brought["bags"][0]["whole"], true);

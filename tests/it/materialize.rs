@@ -49,7 +49,7 @@ fn a_folder_a_zip_and_a_url_end_in_the_same_bag() {
     };
     spoil();
     let again = sandbox.dbag(&["materialize", "a", "--no-cache", "--json"]).expect(0).json();
-    assert_eq!((again["fetched_files"].as_u64(), again["present_files"].as_u64()), (Some(2), Some(206)));
+    assert_eq!((again["fetched_files"].as_u64(), again["present_files"].as_u64()), (Some(2), Some(210)));
     assert_eq!(server.requests().len(), before + 2);
     spoil();
     let again = sandbox.dbag(&["materialize", "a", "--json"]).expect(0).json();

@@ -150,6 +150,13 @@ impl FromStr for Algorithm {
     }
 }
 
+/// Octets as lower-case hexadecimal digits.
+pub(super) fn push_hex(octets: &[u8], text: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |octet: &u8| [DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]];
+    text.extend(octets.iter().flat_map(digits));
+}
+
 /// The value of each hexadecimal digit, 0xFF for all else.
 const NIBBLES: [u8; 256] = {
     let mut table = [0xFF; 256];

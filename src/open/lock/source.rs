@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{LockingError, Project, reference};
 use crate::bag::{Algorithm, Bag, Digest, Progress, content_digest, hash_reader};
 use crate::catalog::{Catalog, CatalogError, Clock, CutBag};
-use crate::export::{AssetMode, ExportOptions, export};
+use crate::export::{ExportOptions, export};
 use crate::ingest::dataset_of;
 use crate::open::{OpenError, Workspace};
 use crate::version::lock::{Locked, Wanted};
@@ -213,9 +213,8 @@ pub(super) fn cut_aside(
 ) -> Result<(tempfile::TempDir, Identity, PathBuf), LockingError> {
     let folder = tempfile::Builder::new().prefix("dbag-lock-").tempdir()?;
     let output = folder.path().join(format!("{}-{}.zip", reference.name, reference.version));
-    let options = ExportOptions { output: output.clone(), assets: AssetMode::Embed, force: false };
-    let report = export(&workspace.catalog, &workspace.objects, reference, &options, progress)?;
-    let content = content_digest(&Bag::open(&output)?).map(|digest| digest.to_string());
-    let identity = Identity { content, archive: Some(report.sha256.to_string()) };
+    let options = ExportOptions::new(&output);
+    let bag = export(&workspace.catalog, &workspace.objects, reference, &options, progress)?.bag;
+    let identity = Identity { content: Some(bag.content.to_string()), archive: Some(bag.sha256.to_string()) };
     Ok((folder, identity, output))
 }
