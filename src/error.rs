@@ -290,7 +290,7 @@ fn export(error: &ExportError) -> ErrorKind {
 fn lock(error: &LockingError) -> ErrorKind {
     match error {
         LockingError::Form(LockError::NewerFormat { .. }) => ErrorKind::Environment,
-        LockingError::Differs { .. } => ErrorKind::Data,
+        LockingError::Differs(_) => ErrorKind::Data,
         LockingError::Open(error) => open(error),
         LockingError::Catalog(error) => catalog(error),
         LockingError::Export(error) => export(error),

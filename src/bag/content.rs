@@ -1,38 +1,42 @@
-//! The identity of a bag's payload, which no container, manifest or mirror changes.
+//! The identity of a bag's content, which no container, manifest or mirror changes: SHA-256 of a line for each payload file.
 
-use super::{Algorithm, Bag, BagFile, Digest, MultiHasher, path};
+use super::digest::push_hex;
+use super::path::push_encoded;
+use super::{Algorithm, Bag, BagFile, Digest, MultiHasher};
 
-/// SHA-256 over one line for each payload file, sorted by path: `<algorithm>:<digest> <length> <path>`, of the strongest algorithm
-/// that lists it, the path encoded as in manifests, each ended by LF.
-pub struct ContentHasher {
+/// Lines are hashed by so many octets.
+const ENOUGH: usize = 64 << 10;
+
+/// The identity in the making. Files must come by their paths' octets.
+pub(crate) struct Content {
     hasher: MultiHasher,
-    line: String,
+    lines: Vec<u8>,
 }
 
-impl Default for ContentHasher {
+impl Default for Content {
     fn default() -> Self {
-        Self { hasher: MultiHasher::new(&[Algorithm::Sha256]), line: String::new() }
+        Self { hasher: MultiHasher::new(&[Algorithm::Sha256]), lines: Vec::new() }
     }
 }
 
-impl ContentHasher {
-    /// Adds the next file: `path` comes after that of the one before.
-    pub fn add(&mut self, path: &str, length: u64, digest: &Digest) {
-        use std::fmt::Write;
-        self.line.clear();
-        let path = path::encode(path);
-        // Writing to a text can't fail.
-        let _ = writeln!(self.line, "{}:{digest} {length} {path}", digest.algorithm());
-        self.hasher.update(self.line.as_bytes());
+impl Content {
+    /// Adds a file with the strongest of its digests: `PATH<TAB>LENGTH<TAB>ALGORITHM:DIGEST`, the path encoded as in a manifest.
+    pub(crate) fn add(&mut self, path: &str, length: u64, (algorithm, digest): (Algorithm, &[u8])) {
+        push_encoded(path, &mut self.lines);
+        self.lines.extend(format!("\t{length}\t{algorithm}:").as_bytes());
+        push_hex(digest, &mut self.lines);
+        self.lines.push(b'\n');
+        if self.lines.len() > ENOUGH {
+            self.hasher.update(&self.lines);
+            self.lines.clear();
+        }
     }
 
-    /// The digest of all of them.
-    #[must_use]
-    pub fn finish(self) -> Digest {
-        match self.hasher.finish().first() {
-            Some(digest) => *digest,
-            None => unreachable!("it hashes with one algorithm"),
-        }
+    /// The digest of all lines.
+    pub(crate) fn finish(mut self) -> Digest {
+        self.hasher.update(&self.lines);
+        let digests = self.hasher.finish();
+        digests[0]
     }
 }
 
@@ -42,13 +46,14 @@ impl ContentHasher {
 pub fn content_digest(bag: &Bag) -> Option<Digest> {
     let mut files: Vec<BagFile<'_>> = bag.payload().collect();
     files.sort_unstable_by(|one, other| one.path().as_str().cmp(other.path().as_str()));
-    let mut hasher = ContentHasher::default();
+    let mut content = Content::default();
     for file in files {
         let length = match bag.stored(file) {
             Some(stored) => stored.length(),
             None => bag.remote_length(file)?.octets()?,
         };
-        hasher.add(file.path().as_str(), length, file.digests().last()?);
+        let strongest = *file.digests().last()?;
+        content.add(file.path().as_str(), length, (strongest.algorithm(), strongest.as_bytes()));
     }
-    Some(hasher.finish())
+    Some(content.finish())
 }

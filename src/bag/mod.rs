@@ -29,7 +29,7 @@ pub use archive::{FileAt, Limits, ReadAt};
 pub use container::{
     Body, Container, Detail, Folder, Listing, Place, Sequential, TarFile, Visitor, ZipFile, open_container,
 };
-pub use content::{ContentHasher, content_digest};
+pub use content::content_digest;
 pub(crate) use digest::digest_all;
 pub use digest::{Algorithm, Digest, DigestParseError, MultiHasher, hash_reader};
 pub use extract::{copy_container, temporary_beside};

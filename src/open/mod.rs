@@ -17,7 +17,7 @@ pub use backup::{BackupOptions, BackupReport, RestoreReport};
 pub use diff::{DiffOptions, EachRow, diff};
 pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_path};
 pub use fsck::{FsckOptions, FsckReport};
-pub use lock::{Difference, LockingError, Project, Relocked};
+pub use lock::{Difference, LockingError, Mismatch, Project, Relocked};
 pub use pin::pin_bag;
 pub use workspace::Workspace;
 

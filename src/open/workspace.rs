@@ -74,10 +74,16 @@ impl Workspace {
         Self::open(&Self::locate(here)?, Clock::System)
     }
 
+    /// Whether exactly this folder is a workspace.
+    #[must_use]
+    pub fn is_at(root: &Path) -> bool {
+        root.join(FOLDER).join("format").is_file()
+    }
+
     /// The folder of the workspace that `here` is in, without opening its catalog.
     pub fn locate(here: &Path) -> Result<PathBuf, OpenError> {
         let absolute = std::path::absolute(here)?;
-        let found = absolute.ancestors().find(|folder| folder.join(FOLDER).join("format").is_file());
+        let found = absolute.ancestors().find(|folder| Self::is_at(folder));
         found.map(Path::to_owned).ok_or(OpenError::NoWorkspace(absolute.clone()))
     }
 

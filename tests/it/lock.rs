@@ -37,13 +37,13 @@ fn a_version_of_a_workspace_is_locked_updated_and_brought() {
         "# for the paper\n[settings]\noffline = true # no network\n\n[datasets]\n\
          digits = { version = \"^1\", workspace = \"../lab\" }\n"
     );
-    // The same as of the bag when it is cut.
-    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "../digits.zip"]).expect(0);
-    assert_eq!(added["archive"], sha256(&sandbox.path("digits.zip")));
     train(&sandbox, &["lock", "check"]).expect(0);
     let lock = read(&sandbox, "train/dbag.lock");
     train(&sandbox, &["lock", "update"]).expect(0);
     assert_eq!(read(&sandbox, "train/dbag.lock"), lock);
+    // The same as of the bag when it is cut.
+    sandbox.dbag_in("lab", &["export", "digits@1.0.0", "-o", "../digits.zip"]).expect(0);
+    assert_eq!(added["archive"], sha256(&sandbox.path("digits.zip")));
 
     let brought = train(&sandbox, &["materialize", "--locked", "--to", "data", "--json"]).expect(0).json();
     assert_eq!(brought["bags"][0]["whole"], true);
@@ -59,6 +59,14 @@ fn a_version_of_a_workspace_is_locked_updated_and_brought() {
     train(&sandbox, &["materialize", "--locked", "digits", "--to", "data"]).expect(2);
     train(&sandbox, &["materialize", "--locked", "digits", "--to", "data-1.1"]).expect(0);
     train(&sandbox, &["materialize", "--locked", "letters"]).expect(2).says(&["no dataset letters"]);
+    // On a machine without the workspace, what was brought before is as good.
+    fs_err::rename(sandbox.path("lab"), sandbox.path("elsewhere")).unwrap();
+    train(&sandbox, &["lock", "check"]).expect(0);
+    train(&sandbox, &["lock", "update"]).expect(2).says(&["no dbag workspace in", "lab"]);
+    train(&sandbox, &["materialize", "--locked", "--no-cache", "--to", "copy"])
+        .expect(2)
+        .says(&["is nowhere"]);
+    train(&sandbox, &["materialize", "--locked", "--to", "copy"]).expect(0);
     let list = train(&sandbox, &["lock", "list", "--json"]).expect(0).json();
     assert_eq!(list["datasets"][0]["requirement"], "^1");
     assert_eq!(list["datasets"][0]["locked"]["version"], "1.1.0");

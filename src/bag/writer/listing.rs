@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::bag::content::ContentHasher;
+use crate::bag::content::Content;
 use crate::bag::digest::push_hex;
 use crate::bag::path::push_encoded;
 use crate::bag::{Algorithm, Digest};
@@ -178,7 +178,7 @@ impl Listing {
                 push_hex(digest, line);
             }
             Place::At { start, length } => {
-                line.extend(&self.urls.as_bytes()[start..start + usize::from(length)]);
+                line.extend(self.urls[start..start + usize::from(length)].as_bytes());
             }
         }
         line.push(b'\t');
@@ -191,12 +191,11 @@ impl Listing {
 
     /// The identity of the content; `None` where a file has no digest at all.
     pub(super) fn content(&self, order: &[u32]) -> Option<Digest> {
-        let mut content = ContentHasher::default();
+        let mut content = Content::default();
         for at in order {
             let mut strongest = (0..self.algorithms.len()).rev();
-            let digest = strongest
-                .find_map(|which| Some(Digest::from_bytes(self.algorithms[which], self.digest(*at, which)?)));
-            content.add(self.path(*at), self.files[*at as usize].length, &digest?);
+            let digest = strongest.find_map(|which| Some((self.algorithms[which], self.digest(*at, which)?)));
+            content.add(self.path(*at), self.files[*at as usize].length, digest?);
         }
         Some(content.finish())
     }

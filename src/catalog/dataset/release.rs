@@ -138,9 +138,9 @@ impl Catalog {
         })?;
         let command = format!("dbag release {name} {}", release.reference.version);
         if options.dry_run {
-            change.finish(&command)?
+            change.finish(&command)?;
         } else {
-            change.commit(&command)?
+            change.commit(&command)?;
         }
         Ok(release)
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::source::{Identity, cut_aside};
-use super::{LOCK, LockingError, Project, reference};
+use super::{LOCK, LockingError, Mismatch, Project, reference};
 use crate::bag::{Bag, Progress};
 use crate::cache::Cache;
 use crate::catalog::Clock;
@@ -71,13 +71,14 @@ impl Project {
         progress: &dyn Progress,
     ) -> Result<MaterializeReport, LockingError> {
         if let Some(wanted) = wanted.filter(|wanted| !wanted.range.matches(&locked.version)) {
-            return Err(LockingError::Differs {
-                bag: "dbag.toml".into(),
+            let mismatch = Mismatch {
+                bag: "what dbag.toml asks for".into(),
                 reference: reference(locked),
                 what: "requirement",
                 found: wanted.range.to_string(),
                 locked: locked.version.to_string(),
-            });
+            };
+            return Err(LockingError::Differs(Box::new(mismatch)));
         }
         if locked.content.is_none() {
             return Err(LockingError::NoDigest(reference(locked)));
@@ -137,12 +138,9 @@ fn known(cache: &Cache, locked: &Locked, progress: &dyn Progress) -> Option<Path
 fn agree(identity: &Identity, locked: &Locked, bag: &str) -> Result<(), LockingError> {
     match identity.other_than(locked) {
         None => Ok(()),
-        Some((what, found, digest)) => Err(LockingError::Differs {
-            bag: bag.to_owned(),
-            reference: reference(locked),
-            what,
-            found,
-            locked: digest,
-        }),
+        Some((what, found, digest)) => {
+            let (bag, reference) = (bag.to_owned(), reference(locked));
+            Err(LockingError::Differs(Box::new(Mismatch { bag, reference, what, found, locked: digest })))
+        }
     }
 }

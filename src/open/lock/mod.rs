@@ -46,7 +46,7 @@ pub enum LockingError {
     #[error("{path} does not say which version of which dataset it is")]
     NoVersion { path: PathBuf },
     #[error("{path} is a bag of {found}, and {requirement} is asked for")]
-    OtherVersion { path: PathBuf, found: String, requirement: Requirement },
+    OtherVersion { path: PathBuf, found: String, requirement: String },
     #[error(
         "{0} is nowhere: neither where dbag.lock says, nor among the bags known here, nor in a workspace"
     )]
@@ -55,8 +55,8 @@ pub enum LockingError {
         "dbag.lock has no digest of {0}, so that nothing can tell whether it is the same; dbag lock update"
     )]
     NoDigest(VersionRef),
-    #[error("{bag} is not the {reference} of dbag.lock: its {what} is {found}, and {locked} is locked")]
-    Differs { bag: String, reference: VersionRef, what: &'static str, found: String, locked: String },
+    #[error(transparent)]
+    Differs(Box<Mismatch>),
     #[error(transparent)]
     Form(#[from] LockError),
     #[error(transparent)]
@@ -73,6 +73,18 @@ pub enum LockingError {
     Bag(#[from] BagError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// A bag that is not what was locked.
+#[derive(Debug, thiserror::Error)]
+#[error("{bag} is not the {reference} of dbag.lock: its {what} is {found}, and {locked} is locked")]
+#[allow(missing_docs)]
+pub struct Mismatch {
+    pub bag: String,
+    pub reference: VersionRef,
+    pub what: &'static str,
+    pub found: String,
+    pub locked: String,
 }
 
 /// The folder of a `dbag.toml`.

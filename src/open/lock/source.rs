@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{LockingError, Project, reference};
 use crate::bag::{Algorithm, Bag, Digest, Progress, content_digest, hash_reader};
-use crate::catalog::{Catalog, Clock, CutBag};
+use crate::catalog::{Catalog, CatalogError, Clock, CutBag};
 use crate::export::{ExportOptions, export};
 use crate::ingest::dataset_of;
-use crate::open::Workspace;
+use crate::open::{OpenError, Workspace};
 use crate::version::lock::{Locked, Wanted};
 use crate::version::{Requirement, VersionRef};
 
@@ -55,10 +55,13 @@ impl Project {
         is_path(bag).then(|| self.folder.join(bag))
     }
 
-    /// The workspace in which a dataset is looked for, if there is one.
+    /// The workspace in which a dataset is looked for, if it is here. Another one does not stand in for one that is named.
     pub(super) fn workspace_of(&self, wanted: Option<&Wanted>) -> Option<PathBuf> {
         let named = wanted.and_then(|wanted| wanted.workspace.as_ref()).map(|path| self.folder.join(path));
-        named.or_else(|| self.workspace.clone()).or_else(|| Workspace::locate(&self.folder).ok())
+        match named.or_else(|| self.workspace.clone()) {
+            Some(root) => Some(root).filter(|root| Workspace::is_at(root)),
+            None => Workspace::locate(&self.folder).ok(),
+        }
     }
 
     /// The newest version that will do.
@@ -68,13 +71,17 @@ impl Project {
             return from_bag(&requirement, bag, &path, progress);
         }
         match (self.workspace_of(Some(wanted)), &wanted.bag) {
-            (Some(root), bag) => self.from_workspace(&requirement, &root, bag.as_deref(), progress),
+            (Some(root), bag) => self.in_workspace(&requirement, &root, bag.as_deref(), progress),
+            (None, _) if wanted.workspace.is_some() => {
+                let named = wanted.workspace.iter().map(|path| self.folder.join(path)).collect();
+                Err(OpenError::NoWorkspace(named).into())
+            }
             (None, Some(url)) => Err(LockingError::RemoteBag { requirement, url: url.clone() }),
             (None, None) => Err(LockingError::NoSource(requirement)),
         }
     }
 
-    fn from_workspace(
+    fn in_workspace(
         &self,
         requirement: &Requirement,
         root: &Path,
@@ -147,7 +154,10 @@ fn differs_in(catalog: &Catalog, root: &Path, locked: &Locked) -> Result<Option<
     }
     let (rid, version) = match catalog.released(&reference(locked)) {
         Ok(found) => found,
-        Err(error) => return Ok(Some(format!("is not in the workspace {}: {error}", root.display()))),
+        Err(error @ (CatalogError::NoSuchDataset { .. } | CatalogError::NoSuchVersion { .. })) => {
+            return Ok(Some(format!("is not in the workspace {}: {error}", root.display())));
+        }
+        Err(error) => return Err(error.into()),
     };
     let pairs = [
         ("RID", Some(rid.to_string()), &locked.rid),
@@ -177,7 +187,7 @@ fn from_bag(
         return Err(LockingError::OtherVersion {
             path: path.to_owned(),
             found,
-            requirement: requirement.clone(),
+            requirement: requirement.to_string(),
         });
     }
     let info = |label: &str| bag.info().get(label).map(str::to_owned);
@@ -204,8 +214,7 @@ pub(super) fn cut_aside(
     let folder = tempfile::Builder::new().prefix("dbag-lock-").tempdir()?;
     let output = folder.path().join(format!("{}-{}.zip", reference.name, reference.version));
     let options = ExportOptions { passing: true, ..ExportOptions::new(&output) };
-    let report = export(&workspace.catalog, &workspace.objects, reference, &options, progress)?;
-    let content = Some(report.bag.content.to_string());
-    let identity = Identity { content, archive: Some(report.bag.sha256.to_string()) };
+    let bag = export(&workspace.catalog, &workspace.objects, reference, &options, progress)?.bag;
+    let identity = Identity { content: Some(bag.content.to_string()), archive: Some(bag.sha256.to_string()) };
     Ok((folder, identity, output))
 }
