@@ -194,6 +194,18 @@ pub enum CatalogError {
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("{path} holds what no dbag wrote: {reason}")]
     Corrupt { path: PathBuf, reason: String },
+    #[error("{rid} was withdrawn on {when} already: {reason}")]
+    PurgedBefore { rid: String, when: String, reason: String },
+    #[error("{count} rows of other tables refer to what is to be withdrawn: {}; --with-dependents withdraws them too", .rows.join(", "))]
+    PurgeHindered { rows: Vec<String>, count: u64 },
+    #[error("no row is to be withdrawn: none is as was asked")]
+    NothingToPurge,
+    #[error(
+        "{table} {rid} is not withdrawn: datasets, versions, executions, workflows and terms tell of what was done; only rows of data go"
+    )]
+    NotToPurge { table: String, rid: String },
+    #[error("change {0} withdrew rows, which is for good")]
+    WithdrawnForGood(i64),
     #[error(transparent)]
     Version(#[from] VersionError),
     #[error(transparent)]

@@ -27,6 +27,9 @@ impl Catalog {
             let Some((number, command)) = change.last_change()? else {
                 return Err(CatalogError::NothingToUndo);
             };
+            if change.has_withdrawn(number)? {
+                return Err(CatalogError::WithdrawnForGood(number));
+            }
             if let Some(label) = change.release_since(number)? {
                 return Err(CatalogError::Released(label));
             }
@@ -47,6 +50,12 @@ impl Change<'_> {
                    ORDER BY number DESC LIMIT 1";
         let found = self.transaction.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();
         found.map_err(|e| self.fail(e))
+    }
+
+    /// Whether a change withdrew rows.
+    fn has_withdrawn(&self, number: i64) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM dbag_tombstone WHERE number = ?)";
+        self.transaction.query_row(sql, [number], |row| row.get(0)).map_err(|e| self.fail(e))
     }
 
     /// A version that was released by a change or after it.

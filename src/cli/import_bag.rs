@@ -106,6 +106,7 @@ fn print_merge(merge: &MergeReport, context: &Context) -> Result<(), Error> {
             (table.updated, "updated"),
             (table.unchanged, "already there"),
             (table.kept, "kept: changed later here"),
+            (table.withdrawn, "left out: withdrawn here"),
         ];
         parts
             .extend(counts.iter().filter(|(rows, _)| *rows > 0).map(|(rows, what)| format!("{rows} {what}")));
@@ -145,6 +146,7 @@ fn merge_document(merge: &MergeReport) -> Value {
                 "updated": table.updated,
                 "unchanged": table.unchanged,
                 "kept": table.kept,
+                "withdrawn": table.withdrawn,
             })
         })
         .collect();

@@ -26,6 +26,7 @@ mod plan;
 mod printer;
 mod progress;
 mod publish;
+mod purge;
 mod query;
 mod release;
 mod restore;
@@ -92,6 +93,7 @@ enum Command {
     Lock(lock::Lock),
     Log(log::Log),
     Undo(undo::Undo),
+    Purge(purge::Purge),
     Ls(ls::Ls),
     Cache(cache::Cache),
     Fsck(fsck::Fsck),
@@ -224,6 +226,7 @@ fn dispatch(command: &Command, context: &Context) -> Outcome {
         Command::Lock(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Undo(command) => command.run(context),
+        Command::Purge(command) => command.run(context),
         Command::Ls(command) => command.run(context),
         Command::Cache(command) => command.run(context),
         Command::Fsck(command) => command.run(context),

@@ -9,6 +9,7 @@ mod fixity;
 mod fsck;
 mod lock;
 mod pin;
+mod purge;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use fixity::{Fixity, FixityOptions, FixityReport, finding_document, verify_p
 pub use fsck::{FsckOptions, FsckReport};
 pub use lock::{Difference, LockingError, Mismatch, Project, Relocked};
 pub use pin::pin_bag;
+pub use purge::PurgeReport;
 pub use workspace::Workspace;
 
 use crate::bag::{Bag, BagError};

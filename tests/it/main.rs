@@ -44,6 +44,7 @@ mod pack;
 mod places;
 mod plan;
 mod progress;
+mod purge;
 mod real_bags;
 mod robustness;
 #[cfg(feature = "s3")]

@@ -77,6 +77,7 @@ impl Fault {
         ("E416", "A row was so from or until a change that was not made, or for no time."),
         ("E417", "A row has two versions at one time."),
         ("E418", "A change has another hash than what is noted of it: the log was altered."),
+        ("W419", "A purge was stopped before its end; `dbag purge --finish` ends it."),
         ("E421", "A row names a file that is not in the workspace's store."),
         ("E422", "A file has another length than the row that names it says."),
         ("E423", "A file's bytes are not what its name says (`--deep`)."),

@@ -29,6 +29,7 @@ impl Checked<'_> {
         );
         self.tell(report, "E414", &later)?;
         self.chain(report)?;
+        self.purge(report)?;
         if !self.whole.iter().any(|table| table.qualified_name() == "deriva-ml:Execution") {
             return Ok(());
         }
@@ -36,6 +37,15 @@ impl Checked<'_> {
                       FROM dbag_transaction WHERE execution IS NOT NULL AND execution NOT IN (SELECT \"RID\" \
                       FROM main.\"deriva-ml:Execution\" UNION ALL SELECT \"RID\" FROM main.\"deriva-ml:Execution@history\")";
         self.tell(report, "E415", unmade)
+    }
+
+    /// No purge is under way.
+    fn purge(&self, report: &mut CheckReport) -> Result<(), CatalogError> {
+        if self.number("SELECT count(*) FROM dbag_meta WHERE key = 'purge'")? > 0 {
+            let message = "was stopped before its end; dbag purge --finish ends it";
+            report.faults.push(Fault::new("W419", "a purge", message));
+        }
+        Ok(())
     }
 
     /// The log's hashes are those of what it says.

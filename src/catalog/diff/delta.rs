@@ -216,7 +216,7 @@ impl View<'_> {
     }
 
     /// Which of some rows a path leads to at a moment: told from the rows back to the family, and then forth again.
-    fn held(
+    pub(in crate::catalog) fn held(
         &self,
         ids: &mut Ids,
         walk: &Walk<'_>,

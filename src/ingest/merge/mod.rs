@@ -44,6 +44,8 @@ pub struct MergedTable {
     pub unchanged: u64,
     /// Rows that were here with other values, which were changed later than those that came.
     pub kept: u64,
+    /// Rows that were left out, for they were withdrawn here.
+    pub withdrawn: u64,
 }
 
 /// What a merge did.

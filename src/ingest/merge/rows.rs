@@ -69,6 +69,8 @@ impl Merger {
         let system = self.system(row)?;
         let rid = system.rid.as_ref().map(Rid::as_str).unwrap_or_default().to_owned();
         match change.find_values(&self.ours, &rid)? {
+            // What was withdrawn does not come back with a bag that was cut before.
+            None if change.tombstone(&rid)?.is_some() => outcome.withdrawn += 1,
             None => {
                 let values = self.values(row, None);
                 if self.is_vocabulary {
