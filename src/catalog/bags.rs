@@ -174,12 +174,22 @@ impl Catalog {
     /// else at the one that was made first.
     pub fn published_at(&self, sha256: &str, place: Option<&str>) -> Result<Option<String>, CatalogError> {
         let sql = "SELECT p.url FROM dbag_published p JOIN dbag_place l ON l.id = p.place \
-                   WHERE p.sha256 = ?1 AND p.url LIKE '%://%' AND (?2 IS NULL OR ?2 IN (l.location, l.base_url)) \
+                   WHERE p.sha256 = ?1 AND p.url LIKE '%://%' AND l.location NOT LIKE 'bag:%' AND (?2 IS NULL OR ?2 IN (l.location, l.base_url)) \
                    ORDER BY l.id LIMIT 1";
         let found = self
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row((sha256, place), |row| row.get(0)).optional());
+        found.map_err(|e| self.fail(e))
+    }
+
+    /// The URL by which a bag that was imported refers to a file, by its SHA-256 or MD5 in hex.
+    pub fn referred_to(&self, digest: &str) -> Result<Option<String>, CatalogError> {
+        let sql = "SELECT p.url FROM dbag_published p JOIN dbag_place l ON l.id = p.place \
+                   WHERE p.sha256 = ? AND l.location LIKE 'bag:%' ORDER BY l.id DESC LIMIT 1";
+        let statement = self.connection.prepare_cached(sql);
+        let found =
+            statement.and_then(|mut statement| statement.query_row([digest], |row| row.get(0)).optional());
         found.map_err(|e| self.fail(e))
     }
 

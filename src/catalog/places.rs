@@ -1,6 +1,6 @@
 //! Where asset bytes are published: beside the versioned rows, so that learning it changes no version.
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Change};
 
 /// A place where assets are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,5 +65,33 @@ impl Catalog {
     pub fn forget_published(&mut self, place: i64, digest: &str) -> Result<(), CatalogError> {
         let sql = "DELETE FROM dbag_published WHERE sha256 = ? AND place = ?";
         self.connection.execute(sql, (digest, place)).map(drop).map_err(|e| self.fail(e))
+    }
+}
+
+impl Change<'_> {
+    /// Notes by which URLs a bag that is merged refers to files: their digests in hex (the SHA-256, else the MD5), and the URLs.
+    pub fn note_references(
+        &mut self,
+        location: &str,
+        files: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), CatalogError> {
+        let path = self.path.clone();
+        let fail = |e| super::sql::sqlite(&path, e);
+        let sql = "INSERT INTO dbag_place (location) VALUES (?1) ON CONFLICT (location) DO UPDATE SET location = ?1 \
+                   RETURNING id";
+        let mut place: Option<i64> = None;
+        let transaction = self.transaction();
+        let mut insert = transaction
+            .prepare_cached("INSERT OR REPLACE INTO dbag_published (sha256, place, url) VALUES (?, ?, ?)")
+            .map_err(fail)?;
+        for (digest, url) in files {
+            let id = match place {
+                Some(id) => id,
+                None => transaction.query_row(sql, [location], |row| row.get(0)).map_err(fail)?,
+            };
+            place = Some(id);
+            insert.execute((digest, id, url)).map_err(fail)?;
+        }
+        Ok(())
     }
 }

@@ -75,6 +75,11 @@ impl<'c> Homes<'c> {
         {
             return Ok(Found::At(url.into()));
         }
+        if self.is_published
+            && let Some(url) = self.foreign(asset)?
+        {
+            return Ok(Found::At(url.into()));
+        }
         match asset.url.filter(|url| is_absolute(url)) {
             Some(url) => Ok(Found::At(url.into())),
             None if self.mode == AssetMode::Auto => Ok(Found::Embedded),
@@ -84,6 +89,27 @@ impl<'c> Homes<'c> {
                 filename: asset.filename.to_owned(),
             }),
         }
+    }
+}
+
+impl Homes<'_> {
+    /// The URL by which a bag that was imported refers to a file. Where its bytes came too, they are surer than a server of others.
+    fn foreign(&self, asset: &AssetRow<'_>) -> Result<Option<String>, ExportError> {
+        if self.place.is_some() {
+            return Ok(None);
+        }
+        let [sha256, md5] = [&asset.sha256, &asset.md5].map(|digest| digest.map(|digest| digest.to_string()));
+        if self.mode == AssetMode::Auto
+            && self.catalog.object_digests(md5.as_deref(), sha256.as_deref())?.is_some()
+        {
+            return Ok(None);
+        }
+        for digest in sha256.iter().chain(&md5) {
+            if let Some(url) = self.catalog.referred_to(digest)? {
+                return Ok(Some(url));
+            }
+        }
+        Ok(None)
     }
 }
 

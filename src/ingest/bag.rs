@@ -96,6 +96,11 @@ pub fn import_bag(
         for object in &stored {
             change.note_object(&object.md5.to_string(), &object.sha256.to_string(), object.length)?;
         }
+        // A name of a place that is not dbag's to write to.
+        let place =
+            if source.name.starts_with("bag") { source.name.clone() } else { format!("bag:{}", source.name) };
+        let references = references(&bag);
+        change.note_references(if place == "bag" { "bag:" } else { &place }, references)?;
         let mut named = Vec::new();
         for (at, dataset) in datasets.iter().enumerate() {
             let rid = remapped.ours(&dataset.rid).to_owned();
@@ -225,6 +230,16 @@ fn assets(bag: &Bag) -> (Vec<BagFile<'_>>, u64) {
     let there: Vec<BagFile<'_>> = files.iter().filter_map(|file| bag.stored(*file)).collect();
     let remote = (files.len() - there.len()) as u64;
     (there, remote)
+}
+
+/// By which URL a bag refers to each of its files that it knows a digest of: the SHA-256, else the MD5.
+fn references<'b>(bag: &'b Bag) -> impl Iterator<Item = (String, String)> + 'b {
+    bag.fetch().filter_map(|entry| {
+        let digests = entry.file.digests();
+        let by = |algorithm| digests.iter().find(|digest| digest.algorithm() == algorithm);
+        let digest = by(Algorithm::Sha256).or_else(|| by(Algorithm::Md5))?;
+        Some((digest.to_string(), entry.url.to_string()))
+    })
 }
 
 /// Keeps the bytes of a bag's files, and checks what the manifests list.

@@ -14,9 +14,9 @@ use crate::real_bags::bags;
 use crate::support::Sandbox;
 
 /// Rows by RID, cells by column.
-type Rows = BTreeMap<String, BTreeMap<String, Option<String>>>;
+pub type Rows = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
-fn rows_of_bag(path: &std::path::Path) -> BTreeMap<String, Rows> {
+pub fn rows_of_bag(path: &std::path::Path) -> BTreeMap<String, Rows> {
     let bag = Bag::open(path).unwrap();
     let tables = BagTables::open(&bag).unwrap();
     let mut all = BTreeMap::new();
@@ -57,7 +57,7 @@ fn rows_of_catalog(catalog: &Catalog) -> BTreeMap<String, Rows> {
     all
 }
 
-fn import(lab: &mut Workspace, path: &std::path::Path) -> BagImportReport {
+pub fn import(lab: &mut Workspace, path: &std::path::Path) -> BagImportReport {
     let options = BagImport { path, name: None, dry_run: false };
     import_bag(&mut lab.catalog, &lab.objects, &options, &NoProgress).unwrap()
 }

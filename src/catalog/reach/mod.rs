@@ -180,8 +180,22 @@ impl View<'_> {
         if table != VERSIONS || rows.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT rid FROM dbag_version WHERE number <= {number}");
-        let released: IdSet = self.texts(&sql, ())?.iter().map(|rid| ids.id(rid)).collect();
+        let Some(versions) = self.model.table("deriva-ml", "Dataset_Version") else { return Ok(()) };
+        let all = super::read::rows_at(versions, &["RID", "Version"], number, &self.aliases);
+        let sql = format!(
+            "SELECT \"RID\", \"Version\" FROM ({all}) WHERE \"RID\" NOT IN \
+             (SELECT rid FROM dbag_version WHERE number > {number})"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(|e| self.fail(e))?;
+        let found = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)));
+        let found: Vec<(String, Option<String>)> =
+            found.and_then(Iterator::collect).map_err(|e| self.fail(e))?;
+        // Labels of drift stand for nothing that lasts. Versions that were released elsewhere are told of, whether their rows are here or not.
+        let is_release = |label: &Option<String>| {
+            label.as_ref().is_some_and(|label| label.parse::<crate::version::DatasetVersion>().is_ok())
+        };
+        let released: IdSet =
+            found.iter().filter(|(_, label)| is_release(label)).map(|(rid, _)| ids.id(rid)).collect();
         rows.retain(|row| released.contains(row));
         Ok(())
     }
