@@ -133,8 +133,7 @@ impl Search<'_> {
         let mut scratch = String::new();
         for key in keys {
             let text = ids.text(*key);
-            let parts: Vec<&str> =
-                if self.by.len() == 1 { vec![text.as_str()] } else { parted(&text) };
+            let parts: Vec<&str> = if self.by.len() == 1 { vec![text.as_str()] } else { parted(&text) };
             let mut rows = statement.query(rusqlite::params_from_iter(parts)).map_err(fail)?;
             while let Some(row) = rows.next().map_err(fail)? {
                 let cells = (0..self.wanted.len()).map(|at| row.get_ref(at).map_err(fail));
