@@ -73,6 +73,9 @@ fn print_row(reference: &str, row: &RowPart, context: &Context) -> std::io::Resu
                 context.printer.line(format!("{}{table} {rid}", "  ".repeat(at + 1)))?;
             }
         }
+        None if row.whole => {
+            context.printer.line(format!("{name} is in {reference}: vocabularies come whole"))?;
+        }
         None => {
             context.printer.line(format!("{name} is not in {reference}:"))?;
             for why in &row.why_not {
@@ -99,7 +102,8 @@ fn document(explained: &Explanation) -> serde_json::Value {
         json!({
             "rid": row.rid,
             "table": row.table,
-            "in": row.chain.is_some(),
+            "in": row.is_in(),
+            "whole": row.whole,
             "chain": row.chain.as_ref().map(|chain| chain.iter().map(step).collect::<Vec<_>>()),
             "why_not": row.why_not.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })

@@ -26,6 +26,8 @@ pub struct WalkRules {
     pub max_depth: Option<usize>,
     /// Only members are entered from memberships, and only vocabularies from members.
     pub members_only: bool,
+    /// Executions and workflows are left both ways. No dataset is cut so: it tells what their being an end keeps out.
+    pub past_terminals: bool,
 }
 
 /// One step along a foreign key.
@@ -83,7 +85,7 @@ impl Model {
                 };
                 if !is_open
                     || rules.exclude.contains(&target)
-                    || (!hop.outbound && is_terminal(step.table))
+                    || (!hop.outbound && !rules.past_terminals && is_terminal(step.table))
                     || (rules.members_only && !is_of_members(&walk, at, to, &memberships))
                     || walk.passes(at, &target)
                 {

@@ -64,7 +64,7 @@ fn tables_are_in_by_paths_or_out_for_a_reason() {
     for (more, why) in [
         (["--exclude", "Image"], "left out"),
         (["--exclude", "Subject"], "as you asked"),
-        (["--max-depth", "2"], "left out"),
+        (["--max-depth", "2"], "more than 2 foreign keys"),
     ] {
         let part = explain(&more);
         assert_eq!(part["in"], false);

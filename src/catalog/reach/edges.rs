@@ -1,5 +1,7 @@
 //! One hop along a foreign key: from rows to the rows that they refer to, or that refer to them.
 
+use std::fmt::Write as _;
+
 use rusqlite::types::ValueRef;
 
 use super::{Id, IdSet, Ids};
@@ -10,8 +12,6 @@ use crate::model::{Hop, Table};
 
 /// Reading a row where it lies next costs about as much as looking one up out of so many.
 const LOOKUP: u64 = 12;
-/// Between the parts of a key of several columns: no text that people write has it.
-const BETWEEN: char = '\u{1f}';
 
 impl View<'_> {
     /// The rows of `to` that a hop leads to from `rows` of `from`.
@@ -133,8 +133,7 @@ impl Search<'_> {
         let mut scratch = String::new();
         for key in keys {
             let text = ids.text(*key);
-            let parts: Vec<&str> =
-                if self.by.len() == 1 { vec![text.as_str()] } else { text.split(BETWEEN).collect() };
+            let parts: Vec<&str> = if self.by.len() == 1 { vec![text.as_str()] } else { parted(&text) };
             let mut rows = statement.query(rusqlite::params_from_iter(parts)).map_err(fail)?;
             while let Some(row) = rows.next().map_err(fail)? {
                 let cells = (0..self.wanted.len()).map(|at| row.get_ref(at).map_err(fail));
@@ -154,19 +153,50 @@ fn known(ids: &Ids, cells: &[ValueRef<'_>], scratch: &mut String) -> Option<Id> 
     joined(cells, scratch).then(|| ids.find(scratch)).flatten()
 }
 
-/// Writes a key's cells as one text; false where one is NULL.
+/// Writes a key's cells as one text; false where one is NULL. Of several, each has its length before it, for any symbol between them
+/// could be in one.
 fn joined(cells: &[ValueRef<'_>], out: &mut String) -> bool {
     out.clear();
-    for (at, cell) in cells.iter().enumerate() {
-        if at > 0 {
-            out.push(BETWEEN);
-        }
-        match cell {
+    for cell in cells {
+        let text = match cell {
             ValueRef::Null => return false,
-            ValueRef::Integer(number) => out.push_str(&number.to_string()),
-            ValueRef::Real(number) => out.push_str(&number.to_string()),
-            ValueRef::Text(text) | ValueRef::Blob(text) => out.push_str(&String::from_utf8_lossy(text)),
+            ValueRef::Integer(number) => number.to_string().into(),
+            ValueRef::Real(number) => number.to_string().into(),
+            ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text),
+        };
+        if cells.len() > 1 {
+            let _ = write!(out, "{}:", text.len());
         }
+        out.push_str(&text);
     }
     true
+}
+
+/// The cells of a key of several columns.
+fn parted(mut key: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = key.split_once(':') {
+        let Some((part, after)) = length.parse().ok().and_then(|length| rest.split_at_checked(length)) else {
+            break;
+        };
+        parts.push(part);
+        key = after;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keys_of_several_columns_are_told_apart(cells in proptest::collection::vec("[0-9:é\u{1f}]{0,4}", 2..4)) {
+            let values: Vec<ValueRef<'_>> = cells.iter().map(|cell| ValueRef::Text(cell.as_bytes())).collect();
+            let mut key = String::new();
+            prop_assert!(joined(&values, &mut key));
+            prop_assert_eq!(parted(&key), cells);
+        }
+    }
 }

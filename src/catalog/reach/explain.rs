@@ -7,9 +7,6 @@ use crate::catalog::sql::{find_table, literal, sql_names};
 use crate::catalog::{Catalog, CatalogError};
 use crate::model::{Hop, Model, Table, WalkRules, is_outside};
 
-/// Rows of which the way to the dataset is looked for, at each step.
-const TRIED: usize = 256;
-
 /// What was asked of a dataset, and why it is so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
@@ -43,8 +40,18 @@ pub struct RowPart {
     pub table: String,
     /// The rows by which it is in: the dataset first, the row last.
     pub chain: Option<Chain>,
+    /// Whether it is in as a term that none of the dataset's rows need refer to: vocabularies come whole.
+    pub whole: bool,
     /// Why it isn't in: of each path where it breaks, or one reason for all.
     pub why_not: Vec<WhyNot>,
+}
+
+impl RowPart {
+    /// Whether it is in the dataset.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.whole || self.chain.is_some()
+    }
 }
 
 /// Rows of which each leads to the next: table and id.
@@ -62,6 +69,10 @@ pub enum WhyNot {
     NoMembers(String),
     #[error("it is reached only through what you left out or did not choose")]
     Narrowed,
+    #[error("it is more than {0} foreign keys away from the dataset")]
+    TooDeep(usize),
+    #[error("the way to it goes back from an execution or a workflow, which leads only to what it refers to")]
+    PastTerminal,
     #[error("no foreign keys lead to it from the dataset")]
     NoPath,
     #[error("no rows lead to it: {0}")]
@@ -70,6 +81,10 @@ pub enum WhyNot {
     Breaks { path: String, table: String },
     #[error("by {path}: it belongs to {}", .datasets.join(", "))]
     OfOthers { path: String, datasets: Vec<String> },
+    #[error("it is neither the dataset nor nested in it")]
+    OtherDataset,
+    #[error("it stands for a version that was not released then")]
+    NotReleased,
     #[error("it was made later, by change {0}")]
     Later(i64),
     #[error("it was deleted before, by change {0}")]
@@ -159,12 +174,31 @@ impl View<'_> {
             let is_chosen = is_chosen(model, subject.options, table)?;
             return Ok(if is_chosen { WhyNot::NoRows(path.clone()) } else { WhyNot::Narrowed });
         }
-        let all = SelectOptions::default();
-        let rules = self.walk_rules(model, &Subject { options: &all, ..*subject })?;
+        self.why_no_path(model, subject, table)
+    }
+
+    /// Which of the walk's rules keeps a table out.
+    fn why_no_path(
+        &self,
+        model: &Model,
+        subject: &Subject<'_>,
+        table: &Table,
+    ) -> Result<WhyNot, CatalogError> {
         let reaches =
             |rules: &WalkRules| model.walk(rules).is_some_and(|walk| walk.to(table).next().is_some());
+        let asked = self.walk_rules(model, subject)?;
+        if let Some(most) = asked.max_depth
+            && reaches(&WalkRules { max_depth: None, ..asked })
+        {
+            return Ok(WhyNot::TooDeep(most));
+        }
+        let all = SelectOptions::default();
+        let rules = self.walk_rules(model, &Subject { options: &all, ..*subject })?;
         if reaches(&rules) {
             return Ok(WhyNot::Narrowed);
+        }
+        if reaches(&WalkRules { past_terminals: true, ..rules.clone() }) {
+            return Ok(WhyNot::PastTerminal);
         }
         // With members of every kind.
         let first = model.memberships().into_iter().find(|membership| {
@@ -195,7 +229,7 @@ impl View<'_> {
             }
         }
         let (table, why) = elsewhere.ok_or_else(|| CatalogError::NoSuchRow(rid.to_owned()))?;
-        Ok(RowPart { rid: rid.to_owned(), table, chain: None, why_not: vec![why] })
+        Ok(RowPart { rid: rid.to_owned(), table, chain: None, whole: false, why_not: vec![why] })
     }
 
     /// When a row was there that isn't at a moment.
@@ -224,8 +258,13 @@ impl View<'_> {
         table: &Table,
         rid: &str,
     ) -> Result<RowPart, CatalogError> {
-        let mut part =
-            RowPart { rid: rid.to_owned(), table: table.qualified_name(), chain: None, why_not: Vec::new() };
+        let mut part = RowPart {
+            rid: rid.to_owned(),
+            table: table.qualified_name(),
+            chain: None,
+            whole: false,
+            why_not: Vec::new(),
+        };
         let rules = self.walk_rules(model, subject)?;
         let walk = model.walk(&rules);
         let ends: Vec<usize> = walk.iter().flat_map(|walk| walk.to(table)).collect();
@@ -238,22 +277,28 @@ impl View<'_> {
             return Ok(part);
         }
         let mut ids = Ids::default();
+        let mut own = IdSet::from_iter([ids.id(rid)]);
+        self.keep_released(&mut ids, &part.table, &mut own, subject.number)?;
+        if own.is_empty() {
+            part.why_not.push(WhyNot::NotReleased);
+            return Ok(part);
+        }
         let family: IdSet = subject.family.iter().map(|rid| ids.id(rid.as_str())).collect();
         for end in ends {
             let steps = walk.path(end);
             // From the row back to the dataset: the rows of each step that lead to the one before.
-            let mut rows: Vec<IdSet> = vec![IdSet::from_iter([ids.id(rid)])];
+            let mut rows: Vec<IdSet> = vec![own.clone()];
             for pair in steps.windows(2).rev() {
                 let Some((_, hop)) = walk.steps[pair[1]].from else { break };
                 let back = Hop { outbound: !hop.outbound, ..hop };
                 let (at, to) = (walk.steps[pair[1]].table, walk.steps[pair[0]].table);
-                let last = rows.last().cloned().unwrap_or_default();
-                let found = self.hop(&mut ids, at, to, &back, &last, subject.number)?;
-                rows.push(found.into_iter().take(TRIED).collect());
+                let Some(last) = rows.last() else { break };
+                let found = self.hop(&mut ids, at, to, &back, last, subject.number)?;
+                rows.push(found);
             }
-            let reached: Vec<&IdSet> = rows.iter().rev().collect();
-            let anchors = reached.first().copied().filter(|_| reached.len() == steps.len());
-            if let Some(anchor) = anchors.and_then(|set| set.iter().find(|id| family.contains(*id))) {
+            let anchors = rows.last().filter(|_| rows.len() == steps.len());
+            // Of several ways always the same is told.
+            if let Some(anchor) = anchors.and_then(|set| set.intersection(&family).min()) {
                 let names = steps.iter().map(|step| walk.steps[*step].table);
                 let chain = self.chain_down(
                     &mut ids,
@@ -270,6 +315,10 @@ impl View<'_> {
             part.why_not.push(self.broken(&walk.shown(end), &steps, &rows, &ids, |step| {
                 walk.steps[step].table.table_name.clone()
             })?);
+        }
+        if table.is_vocabulary() {
+            part.whole = true;
+            part.why_not.clear();
         }
         Ok(part)
     }
@@ -291,7 +340,7 @@ impl View<'_> {
             let found =
                 self.hop(ids, tables[at - 1], tables[at], &hop, &IdSet::from_iter([above]), number)?;
             let wanted = &rows[rows.len() - 1 - at];
-            let Some(next) = found.iter().find(|id| wanted.contains(*id)) else { break };
+            let Some(next) = found.intersection(wanted).min() else { break };
             chain.push((tables[at].table_name.clone(), ids.text(*next)));
             above = *next;
         }
@@ -307,12 +356,16 @@ impl View<'_> {
         ids: &Ids,
         table: impl Fn(usize) -> String,
     ) -> Result<WhyNot, CatalogError> {
+        if steps.len() == 1 {
+            return Ok(WhyNot::OtherDataset);
+        }
         let path = path.to_owned();
         if let Some(empty) = rows.iter().position(IdSet::is_empty) {
             return Ok(WhyNot::Breaks { path, table: table(steps[steps.len() - 1 - empty]) });
         }
-        let others = rows.last().into_iter().flatten().take(3);
-        let datasets = others.map(|id| self.called(&ids.text(*id))).collect::<Result<Vec<_>, _>>()?;
+        let mut others: Vec<String> = rows.last().into_iter().flatten().map(|id| ids.text(*id)).collect();
+        others.sort_unstable();
+        let datasets = others.iter().take(3).map(|rid| self.called(rid)).collect::<Result<Vec<_>, _>>()?;
         Ok(WhyNot::OfOthers { path, datasets })
     }
 }

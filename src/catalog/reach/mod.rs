@@ -27,7 +27,7 @@ const VERSIONS: &str = "deriva-ml:Dataset_Version";
 /// What of a dataset is taken. Everything, unless said otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SelectOptions {
-    /// Only these tables, and what tells of datasets.
+    /// Only these tables, and what tells of datasets. Of each the same rows as where all are taken.
     pub tables: Vec<String>,
     /// Not these tables, nor what is reached only through them.
     pub exclude: Vec<String>,
@@ -93,15 +93,14 @@ impl View<'_> {
     pub(super) fn walk_rules(&self, model: &Model, subject: &Subject<'_>) -> Result<WalkRules, CatalogError> {
         let options = subject.options;
         let mut exclude: BTreeSet<String> = named(model, &options.exclude)?;
-        let wanted = named(model, &options.tables)?;
         for membership in model.memberships().iter().filter(|membership| !membership.is_nesting()) {
             let element = membership.element.qualified_name();
-            let is_wanted = wanted.is_empty() || wanted.contains(&element);
-            if !is_wanted || exclude.contains(&element) || !self.has_members(membership, subject)? {
+            if exclude.contains(&element) || !self.has_members(membership, subject)? {
                 exclude.insert(membership.table.qualified_name());
             }
         }
-        Ok(WalkRules { exclude, max_depth: options.max_depth, members_only: options.members_only })
+        let SelectOptions { max_depth, members_only, .. } = *options;
+        Ok(WalkRules { exclude, max_depth, members_only, ..WalkRules::default() })
     }
 
     fn has_members(
@@ -227,8 +226,11 @@ pub(super) fn is_chosen(model: &Model, options: &SelectOptions, table: &Table) -
         return Ok(false);
     }
     let wanted = named(model, &options.tables)?;
-    if wanted.is_empty() || wanted.contains(&table.qualified_name()) || is_of_datasets(model, table) {
+    if wanted.is_empty() || wanted.contains(&table.qualified_name()) || is_of_datasets(table) {
         return Ok(true);
+    }
+    if let Some(membership) = model.membership(table) {
+        return Ok(membership.is_nesting() || wanted.contains(&membership.element.qualified_name()));
     }
     // A vocabulary goes with what refers to it.
     Ok(table.is_vocabulary()
@@ -237,9 +239,8 @@ pub(super) fn is_chosen(model: &Model, options: &SelectOptions, table: &Table) -
         }))
 }
 
-/// Whether a table tells of datasets: what they are, their types and versions, what belongs to them.
-fn is_of_datasets(model: &Model, table: &Table) -> bool {
+/// Whether a table tells of datasets: what they are, their types and versions.
+fn is_of_datasets(table: &Table) -> bool {
     const OWN: [&str; 4] = ["Dataset", "Dataset_Version", "Dataset_Dataset_Type", "Dataset_Type"];
-    let is_own = table.schema_name == crate::model::DERIVA_ML && OWN.contains(&table.table_name.as_str());
-    is_own || model.membership(table).is_some()
+    table.schema_name == crate::model::DERIVA_ML && OWN.contains(&table.table_name.as_str())
 }

@@ -201,6 +201,157 @@ fn why_something_is_in_or_is_not() {
     assert_eq!(why_not("Report"), Some(WhyNot::Narrowed));
 }
 
+#[test]
+fn a_table_that_is_chosen_has_the_rows_that_it_has_among_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, name, rids) = small(folder.path());
+    let of = |tables: &[&str]| {
+        let tables = tables.iter().map(ToString::to_string).collect();
+        now(&catalog, &name, &SelectOptions { tables, ..SelectOptions::default() })
+    };
+    let subjects = of(&["Subject"]);
+    assert_eq!(subjects["Subject"], [rids[1].clone()]);
+    assert_eq!(subjects.keys().filter(|table| table.contains("Image")).count(), 0, "{subjects:?}");
+    assert_eq!(of(&["Subject", "Image"])["Dataset_Image"].len(), 1);
+}
+
+#[test]
+fn the_way_is_found_among_many_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut catalog = lab(folder.path());
+    let name: DatasetName = "scans".parse().unwrap();
+    catalog.create_dataset(&name, "").unwrap();
+    let (subject, image) = catalog
+        .change::<_, CatalogError>("test", |change| {
+            let subject = insert(change, "Subject", &[("Parent", None)]);
+            let images = (0..2000).map(|_| insert(change, "Image", &[("Subject", Some(&subject))]));
+            let last = images.last().unwrap();
+            Ok((subject, last))
+        })
+        .unwrap();
+    catalog.add_table_members(&name, "Image", Some(&format!("\"RID\" = '{image}'"))).unwrap();
+    let all = SelectOptions::default();
+    let now = DatasetRef { name, version: None };
+    let chain = catalog.explain(&now, None, Some(&subject), &all).unwrap().row.unwrap().chain.unwrap();
+    assert_eq!(chain[2..], [("Image".to_owned(), image), ("Subject".to_owned(), subject)]);
+}
+
+#[test]
+fn which_rule_keeps_something_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut catalog, name, rids) = small(folder.path());
+    let mut log = table("Log", &[]);
+    log.column_definitions.push(Column::new("Execution", ColumnType::new("text")));
+    log.add_foreign_key("Execution", crate::model::DERIVA_ML, "Execution", "RID");
+    catalog.change::<_, CatalogError>("test", |change| change.put_table(log).map(drop)).unwrap();
+    let other = catalog.create_dataset(&"other".parse().unwrap(), "").unwrap();
+    let scans = catalog.dataset_details(&name).unwrap().summary.rid.to_string();
+    let label = [("Dataset", Some(scans.as_str())), ("Version", Some("0.1.0.post1.dev1"))];
+    let label = catalog
+        .change::<_, CatalogError>("test", |change| Ok(insert(change, "Dataset_Version", &label)))
+        .unwrap();
+    let now = DatasetRef { name, version: None };
+    let table = |options: &SelectOptions, table: &str| {
+        catalog.explain(&now, Some(table), None, options).unwrap().tables[0].why_not.clone()
+    };
+    let all = SelectOptions::default();
+    assert_eq!(table(&all, "Log"), Some(WhyNot::PastTerminal));
+    assert_eq!(table(&all, "Other"), Some(WhyNot::NoPath));
+    let near = SelectOptions { max_depth: Some(2), ..SelectOptions::default() };
+    assert_eq!(table(&near, "Subject"), Some(WhyNot::TooDeep(2)));
+    let members = SelectOptions { members_only: true, ..SelectOptions::default() };
+    assert_eq!(table(&members, "Subject"), Some(WhyNot::Narrowed));
+    let row = |rid: &str| catalog.explain(&now, None, Some(rid), &all).unwrap().row.unwrap();
+    assert_eq!(row(other.as_str()).why_not, [WhyNot::OtherDataset]);
+    let a_term = "SELECT \"RID\" FROM main.\"deriva-ml:Dataset_Type\"";
+    let a_term: String = catalog.connection.query_row(a_term, (), |row| row.get(0)).unwrap();
+    assert!(row(&rids[2]).is_in() && !row(&rids[2]).whole);
+    let term = row(&a_term);
+    assert!(term.is_in() && term.whole && term.why_not.is_empty(), "{term:?}");
+    let drift = row(&label);
+    assert_eq!((drift.is_in(), &drift.why_not[..]), (false, &[WhyNot::NotReleased][..]));
+}
+
+/// Sites have a key of a text and a number, and lie in regions by their names; notes are of regions.
+fn sites(catalog: &mut Catalog) {
+    let column = |table: &mut Table, name: &str, typename: &str| {
+        table.column_definitions.push(Column::new(name, ColumnType::new(typename)));
+    };
+    let mut tables = ["Region", "Site", "Note", "Scan"].map(|name| Table::new("domain", name, ""));
+    let [region, site, note, scan] = &mut tables;
+    column(region, "Title", "text");
+    region.add_key(&["Title"]);
+    for table in [&mut *site, &mut *scan] {
+        column(table, "Country", "text");
+        column(table, "Number", "int4");
+    }
+    site.add_key(&["Country", "Number"]);
+    for table in [&mut *site, &mut *note] {
+        column(table, "Region", "text");
+        table.add_foreign_key("Region", "domain", "Region", "Title");
+    }
+    scan.add_foreign_key("Country", "domain", "Site", "Country");
+    let key = &mut scan.foreign_keys.last_mut().unwrap();
+    let number = |columns: &mut Vec<crate::model::ColumnRef>| {
+        let mut second = columns[0].clone();
+        second.column_name = "Number".into();
+        columns.push(second);
+    };
+    number(&mut key.foreign_key_columns);
+    number(&mut key.referenced_columns);
+    catalog
+        .change::<_, CatalogError>("test", |change| {
+            tables.into_iter().try_for_each(|table| change.put_table(table).map(drop))
+        })
+        .unwrap();
+}
+
+#[test]
+fn keys_of_texts_and_of_several_columns_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut catalog = lab(folder.path());
+    sites(&mut catalog);
+    let [few, many]: [DatasetName; 2] = ["few", "many"].map(|name| name.parse().unwrap());
+    catalog.create_dataset(&few, "").unwrap();
+    catalog.create_dataset(&many, "").unwrap();
+    let rows = catalog
+        .change::<_, CatalogError>("test", |change| {
+            let mut rows = Vec::new();
+            // Texts of which one and the number after it could be taken for another pair.
+            for at in 0..40_i64 {
+                let (region, country) = (format!("R{}", at / 2), format!("1:{}", at / 20));
+                if at % 2 == 0 {
+                    insert(change, "Region", &[("Title", Some(&region))]);
+                    insert(change, "Note", &[("Region", Some(&region))]);
+                }
+                let number = |change: &mut Change<'_>, table: &str, region: Option<&str>| {
+                    let writer = change.writer(&change.table(table).unwrap()).unwrap();
+                    let text = |text: &str| Value::Text(text.to_owned());
+                    let mut row = vec![("Country", text(&country)), ("Number", Value::Integer(at % 20))];
+                    row.extend(region.map(|region| ("Region", text(region))));
+                    change.insert(&writer, &writer.row(&row)).unwrap().to_string()
+                };
+                let site = number(change, "Site", Some(&region));
+                rows.push((number(change, "Scan", None), site));
+            }
+            Ok(rows)
+        })
+        .unwrap();
+    catalog.add_table_members(&few, "Scan", Some(&format!("\"RID\" = '{}'", rows[25].0))).unwrap();
+    catalog.add_table_members(&many, "Scan", Some("\"Country\" = '1:0'")).unwrap();
+    let all = now(&catalog, &few, &SelectOptions::default());
+    assert_eq!((&all["Scan"], &all["Site"]), (&vec![rows[25].0.clone()], &vec![rows[25].1.clone()]));
+    assert_eq!((all["Region"].len(), all["Note"].len()), (1, 1));
+    let all = now(&catalog, &many, &SelectOptions::default());
+    let half: Vec<String> = rows[..20].iter().map(|(_, site)| site.clone()).collect();
+    assert_eq!(all["Site"], half);
+    assert_eq!((all["Region"].len(), all["Note"].len()), (10, 10));
+    let part = DatasetRef { name: few, version: None };
+    let options = SelectOptions::default();
+    assert!(catalog.explain(&part, None, Some(&rows[25].1), &options).unwrap().row.unwrap().is_in());
+    assert!(!catalog.explain(&part, None, Some(&rows[5].1), &options).unwrap().row.unwrap().is_in());
+}
+
 /// Rows of a table: its RID, then what its references hold.
 type Rows = BTreeMap<String, Vec<(String, BTreeMap<String, Option<String>>)>>;
 
