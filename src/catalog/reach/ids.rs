@@ -50,7 +50,7 @@ impl Ids {
     pub(in crate::catalog) fn text(&self, id: Id) -> String {
         if id.0 & OTHER == OTHER {
             let at = usize::try_from(id.0 & !OTHER).unwrap_or(usize::MAX);
-            return self.others.get(at).map(|text| text.to_string()).unwrap_or_default();
+            return self.others.get(at).map(ToString::to_string).unwrap_or_default();
         }
         unpack(id.0)
     }
@@ -68,7 +68,7 @@ fn pack(text: &str) -> Option<u64> {
     let mut packed = 0;
     for (at, byte) in bytes.iter().enumerate() {
         // From the right, every fifth octet is a `-`.
-        if (bytes.len() - at) % 5 == 0 {
+        if (bytes.len() - at).is_multiple_of(5) {
             if *byte != b'-' || at == 0 {
                 return None;
             }

@@ -43,8 +43,8 @@ pub(in crate::catalog) fn insert(
     values: &[(&str, Option<&str>)],
 ) -> String {
     let writer = change.writer(&change.table(table).unwrap()).unwrap();
-    let text = |value: &Option<&str>| value.map_or(Value::Null, |text| Value::Text(text.to_owned()));
-    let row: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, text(value))).collect();
+    let text = |value: Option<&str>| value.map_or(Value::Null, |text| Value::Text(text.to_owned()));
+    let row: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, text(*value))).collect();
     change.insert(&writer, &writer.row(&row)).unwrap().to_string()
 }
 
@@ -291,7 +291,7 @@ fn sites(catalog: &mut Catalog) {
         table.add_foreign_key("Region", "domain", "Region", "Title");
     }
     scan.add_foreign_key("Country", "domain", "Site", "Country");
-    let key = &mut scan.foreign_keys.last_mut().unwrap();
+    let key = scan.foreign_keys.last_mut().unwrap();
     let number = |columns: &mut Vec<crate::model::ColumnRef>| {
         let mut second = columns[0].clone();
         second.column_name = "Number".into();
