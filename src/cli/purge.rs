@@ -15,6 +15,7 @@ use crate::open::PurgeReport;
 /// it was withdrawn, and which versions held it; a bag of such a version says what is missing. This can't be undone. Backups, bags and
 /// published files that were made before still hold the rows; those that dbag knows of are named.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag.
 #[command(
     after_help = "Examples:\n  dbag purge 7WXY-0001 --reason \"consent withdrawn\" --dry-run\n  dbag purge 7WXY-0001 7WXY-0003 --reason \"consent withdrawn\" --yes\n  dbag purge --table Subject --where \"code = 'P-17'\" --with-dependents --reason \"request 41\" --yes\n  dbag purge --list\n  dbag purge --finish"
 )]

@@ -14,6 +14,7 @@ use crate::bag::{
 };
 use crate::cache::ObjectStore;
 use crate::catalog::{BagRecord, Catalog, VersionSelection, Withdrawn};
+use crate::model::Schema;
 use crate::version::VersionRef;
 
 /// What was exported.
@@ -182,10 +183,14 @@ fn schema_path() -> Result<BagPath, ExportError> {
     Ok(BagPath::parse("data/schema.json").map_err(std::io::Error::other)?)
 }
 
-/// The model as ERMrest prints it.
+/// The schema of a Deriva catalog's web pages.
+const PAGES: &str = "WWW";
+
+/// The model as ERMrest prints it. Every Deriva catalog has a schema of web pages, and deriva-ml opens no bag without one.
 fn schema(selection: &VersionSelection) -> Result<Vec<u8>, ExportError> {
     let mut model = selection.model.clone();
     model.snaptime = Some(selection.snapshot.to_string());
+    model.schemas.entry(PAGES.to_owned()).or_insert_with(|| Schema::new(PAGES));
     Ok(serde_json::to_vec(&model).map_err(std::io::Error::other)?)
 }
 

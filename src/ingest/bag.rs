@@ -233,7 +233,7 @@ fn assets(bag: &Bag) -> (Vec<BagFile<'_>>, u64) {
 }
 
 /// By which URL a bag refers to each of its files that it knows a digest of: the SHA-256, else the MD5.
-fn references<'b>(bag: &'b Bag) -> impl Iterator<Item = (String, String)> + 'b {
+fn references(bag: &Bag) -> impl Iterator<Item = (String, String)> + '_ {
     bag.fetch().filter_map(|entry| {
         let digests = entry.file.digests();
         let by = |algorithm| digests.iter().find(|digest| digest.algorithm() == algorithm);

@@ -20,6 +20,7 @@ mod curation;
 mod damage;
 mod datasets;
 mod demo;
+mod deriva_ml;
 mod diff;
 mod docs;
 mod explain;

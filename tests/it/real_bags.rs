@@ -152,7 +152,7 @@ fn each_comes_out_again_with_every_row_and_cell() {
             let mut files: Vec<(String, Option<u64>)> = bag
                 .payload()
                 .filter(|file| is_asset(file.path().as_str()))
-                .map(|file| (file.path().to_string(), bag.stored(file).map(|stored| stored.length())))
+                .map(|file| (file.path().to_string(), bag.stored(file).map(dbag::bag::BagFile::length)))
                 .collect();
             files.sort();
             files

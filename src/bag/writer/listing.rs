@@ -178,7 +178,7 @@ impl Listing {
                 push_hex(digest, line);
             }
             Place::At { start, length } => {
-                line.extend(self.urls[start..start + usize::from(length)].as_bytes());
+                line.extend(&self.urls.as_bytes()[start..start + usize::from(length)]);
             }
         }
         line.push(b'\t');

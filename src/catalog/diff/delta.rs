@@ -4,6 +4,7 @@
 //! did, what the dataset held at both moments is compared.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::super::dataset::View;
 use super::super::reach::{Id, IdSet, Ids, Part, SelectOptions, Subject};
@@ -61,12 +62,10 @@ impl View<'_> {
         let mut touched = BTreeMap::new();
         let mut count = 0;
         for table in from.model.tables().chain(to.model.tables()) {
-            let name = table.qualified_name();
-            if !touched.contains_key(&name) {
-                let rows = self.touched(&mut ids, table, from, to)?;
-                count += rows.old.len() + rows.new.len();
-                touched.insert(name, rows);
-            }
+            let Entry::Vacant(entry) = touched.entry(table.qualified_name()) else { continue };
+            let rows = self.touched(&mut ids, table, from, to)?;
+            count += rows.old.len() + rows.new.len();
+            entry.insert(rows);
         }
         let [before, after] =
             [from, to].map(|moment| Subject { family: moment.family, number: moment.number, options });
@@ -271,10 +270,10 @@ impl View<'_> {
                 table.as_ref().map_or(Ok(None), |table| self.image(table, &rid, moment.number))
             });
             let (old, new) = (old?, new?);
-            if compared.differ(&old, &new, |_| true) {
+            if compared.differ(old.as_ref(), new.as_ref(), |_| true) {
                 touched.changed.insert(id);
             }
-            if compared.differ(&old, &new, |name| compared.links.contains(name)) {
+            if compared.differ(old.as_ref(), new.as_ref(), |name| compared.links.contains(name)) {
                 touched.moved.insert(id);
             }
         }
@@ -329,11 +328,11 @@ impl Compared {
     /// The columns in which two images differ, of those that are asked for: name, then both values.
     pub(super) fn differing(
         &self,
-        old: &Option<Row>,
-        new: &Option<Row>,
+        old: Option<&Row>,
+        new: Option<&Row>,
     ) -> Vec<(String, crate::tabular::Value, crate::tabular::Value)> {
         use crate::tabular::Value;
-        let cells = |table: &Option<Table>, row: &Option<Row>| -> BTreeMap<String, Value> {
+        let cells = |table: &Option<Table>, row: Option<&Row>| -> BTreeMap<String, Value> {
             let (Some(table), Some(row)) = (table, row) else { return BTreeMap::new() };
             table.own_columns().map(|column| column.name.clone()).zip(row.iter().cloned()).collect()
         };
@@ -350,7 +349,7 @@ impl Compared {
             .collect()
     }
 
-    fn differ(&self, old: &Option<Row>, new: &Option<Row>, which: impl Fn(&str) -> bool) -> bool {
+    fn differ(&self, old: Option<&Row>, new: Option<&Row>, which: impl Fn(&str) -> bool) -> bool {
         self.differing(old, new).iter().any(|(name, ..)| which(name))
     }
 
@@ -366,7 +365,7 @@ impl Compared {
 fn same(one: &crate::tabular::Value, other: &crate::tabular::Value) -> bool {
     use crate::tabular::Value;
     match (one, other) {
-        (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits() || one == other,
+        (Value::Float(one), Value::Float(other)) => one.total_cmp(other).is_eq(),
         (one, other) => one == other,
     }
 }

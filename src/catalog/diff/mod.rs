@@ -182,7 +182,10 @@ impl View<'_> {
         let image = |table: &Option<Table>, number: i64| {
             table.as_ref().map_or(Ok(None), |table| self.image(table, rid, number))
         };
-        Ok(compared.differing(&image(&compared.old, old.number)?, &image(&compared.new, new.number)?))
+        Ok(compared.differing(
+            image(&compared.old, old.number)?.as_ref(),
+            image(&compared.new, new.number)?.as_ref(),
+        ))
     }
 
     /// Hands over each row that differs.

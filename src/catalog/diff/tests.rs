@@ -11,6 +11,8 @@ use crate::tabular::Value;
 use crate::version::{Bump, DatasetName};
 
 type Rows = BTreeMap<(String, String), BTreeMap<String, Value>>;
+/// By table and RID: the columns of a row that is in both, or none of one that is not.
+type Differing = BTreeMap<(String, String), Option<Vec<String>>>;
 
 /// Every row of some selections by table and RID, without what tells who changed it when.
 fn rows(catalog: &Catalog, tables: &[TableSelection]) -> Rows {
@@ -46,7 +48,7 @@ fn held(catalog: &Catalog, reference: &DatasetRef) -> Rows {
 }
 
 /// What differs of two states that were read whole: table and RID, and which columns of those in both.
-fn naive(from: &Rows, to: &Rows) -> BTreeMap<(String, String), Option<Vec<String>>> {
+fn naive(from: &Rows, to: &Rows) -> Differing {
     let mut all = BTreeMap::new();
     for key in from.keys().chain(to.keys()) {
         match (from.get(key), to.get(key)) {
@@ -67,11 +69,7 @@ fn naive(from: &Rows, to: &Rows) -> BTreeMap<(String, String), Option<Vec<String
     all
 }
 
-fn told(
-    catalog: &Catalog,
-    from: &DatasetRef,
-    to: &DatasetRef,
-) -> (Diff, BTreeMap<(String, String), Option<Vec<String>>>) {
+fn told(catalog: &Catalog, from: &DatasetRef, to: &DatasetRef) -> (Diff, Differing) {
     let mut all = BTreeMap::new();
     let diff = catalog
         .diff(from, to, None, &mut |row| {

@@ -90,7 +90,7 @@ impl Change<'_> {
         for (rows, is_past) in [(live, false), (history, true)] {
             let sql = format!("SELECT * FROM main.{rows} WHERE \"RID\" = ?");
             let mut statement = self.transaction().prepare(&sql).map_err(|e| self.fail(e))?;
-            let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut found = statement.query([rid]).map_err(|e| self.fail(e))?;
             while let Some(row) = found.next().map_err(|e| self.fail(e))? {
                 traces.superseded += u64::from(is_past);

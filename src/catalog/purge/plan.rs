@@ -29,7 +29,7 @@ impl Change<'_> {
             let rids = self.rids_where(&table, options.condition.as_deref())?;
             pending.extend(rids.into_iter().map(|rid| (table.clone(), rid)));
         }
-        let mut hindrances = BTreeMap::new();
+        let mut hindrances = BTreeSet::new();
         while let Some((table, rid)) = pending.pop() {
             if !plan.entry(table.qualified_name()).or_default().insert(rid.clone()) {
                 continue;
@@ -39,14 +39,14 @@ impl Change<'_> {
                     if goes_along(&from, &key) || options.with_dependents {
                         pending.push((from.clone(), dependent));
                     } else {
-                        hindrances.insert((from.qualified_name(), dependent), ());
+                        hindrances.insert((from.qualified_name(), dependent));
                     }
                 }
             }
         }
-        hindrances.retain(|(table, rid), ()| plan.get(table).is_none_or(|rids| !rids.contains(rid)));
+        hindrances.retain(|(table, rid)| plan.get(table).is_none_or(|rids| !rids.contains(rid)));
         if !hindrances.is_empty() {
-            let rows = hindrances.keys().take(5).map(|(table, rid)| format!("{table} {rid}")).collect();
+            let rows = hindrances.iter().take(5).map(|(table, rid)| format!("{table} {rid}")).collect();
             return Err(CatalogError::PurgeHindered { rows, count: hindrances.len() as u64 });
         }
         if plan.values().all(BTreeSet::is_empty) {
