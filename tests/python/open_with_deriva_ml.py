@@ -18,6 +18,12 @@ def rows(found):
     return sorted(listed, key=lambda row: json.dumps(row, sort_keys=True))
 
 
+def values(found):
+    """Feature values come as objects of the mapped class, one in each row."""
+    objects = [next(iter(row.values())) for row in found]
+    return rows({column.key: getattr(value, column.key) for column in value.__table__.columns} for value in objects)
+
+
 def describe(bag, features):
     """A dataset's version, members by table, children, and values of features of (table, feature)."""
     return {
@@ -25,7 +31,7 @@ def describe(bag, features):
         "version": str(bag.version),
         "members": {table: rows(found) for table, found in bag.list_dataset_members().items() if found},
         "children": sorted(child.dataset_rid for child in bag.list_dataset_children()),
-        "features": {f"{table}:{name}": rows(bag.list_feature_values(table, name)) for table, name in features},
+        "features": {f"{table}:{name}": values(bag.list_feature_values(table, name)) for table, name in features},
         "tables": {table: rows(bag.get_table_as_dict(table)) for table in ("Subject", "Image")},
     }
 
