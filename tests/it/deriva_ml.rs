@@ -132,7 +132,7 @@ fn the_published_deriva_ml_finds_the_same_members_tables_and_features() {
     same(
         &sandbox,
         &found["features"]["Image:Grade"],
-        "RID,Execution,Image,Quality,Score",
+        "RID,Image,Quality,Score",
         "Execution_Image_Grade",
     );
     // A file is found by the path of its URL, where it will be once it is fetched.

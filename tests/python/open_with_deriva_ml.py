@@ -18,10 +18,11 @@ def rows(found):
     return sorted(listed, key=lambda row: json.dumps(row, sort_keys=True))
 
 
-def values(found):
-    """Feature values come as objects of the mapped class, one in each row."""
-    objects = [next(iter(row.values())) for row in found]
-    return rows({column.key: getattr(value, column.key) for column in value.__table__.columns} for value in objects)
+def values(bag, table, feature):
+    """The rows of a feature's table whose RIDs its values have: those come as objects in which references hide columns."""
+    found = {next(iter(row.values())).RID for row in bag.list_feature_values(table, feature)}
+    name = bag.model.lookup_feature(table, feature).feature_table.name
+    return rows(row for row in bag.get_table_as_dict(name) if dict(row)["RID"] in found)
 
 
 def describe(bag, features):
@@ -31,7 +32,7 @@ def describe(bag, features):
         "version": str(bag.version),
         "members": {table: rows(found) for table, found in bag.list_dataset_members().items() if found},
         "children": sorted(child.dataset_rid for child in bag.list_dataset_children()),
-        "features": {f"{table}:{name}": values(bag.list_feature_values(table, name)) for table, name in features},
+        "features": {f"{table}:{name}": values(bag, table, name) for table, name in features},
         "tables": {table: rows(bag.get_table_as_dict(table)) for table in ("Subject", "Image")},
     }
 
