@@ -47,7 +47,7 @@ fn full_reads(folder: &Path, rows: u64) -> Result<(), Failure> {
         let superseded = u64::from(round) * SUPERSEDED.min(rows / 10);
         let read = median(3, |_| count(&catalog, then, rows))?;
         println!("| {rows} | all rows at a snapshot, {superseded} superseded since | {:.0} |", ms(read));
-        println!("plot {} {}", rows + superseded, read.as_secs_f64());
+        println!("plot read {} {}", rows + superseded, read.as_secs_f64());
         update(&mut catalog, rows, SUPERSEDED.min(rows / 10), round)?;
     }
     Ok(())

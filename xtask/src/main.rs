@@ -17,6 +17,8 @@ Chores of the dbag repository:
   cargo xtask bench catalog           what the local catalog's past costs; draws the plot
   cargo xtask bench import [PART [N]]   dbag import beside sqlite3 .import, and beside cp and sha256sum (needs sqlite3);
                                       PART: table, folder; N: a payload N times smaller, to try it
+  cargo xtask bench versions [N]      what a release, a diff and an export cost by size, draws the plot; then dbag export
+                                      beside bdbag and sqlite3 (needs sqlite3); N: 100,000 rows or fewer, to try it
   cargo xtask docs                    write docs/cli.md anew
 ";
 
@@ -35,6 +37,14 @@ fn main() -> ExitCode {
             Ok(divisor) if divisor > 0 => bench::import::bench(&root(), more.first().copied(), divisor),
             _ => Err("bench import: N is a number from 1 on".to_owned()),
         },
+        ["bench", "versions", more @ ..] if more.len() <= 1 => {
+            match more.first().unwrap_or(&"100000").parse() {
+                Ok(rows) if rows > 0 => {
+                    make_venv().and_then(|venv| bench::versions::bench(&root(), &venv, rows))
+                }
+                _ => Err("bench versions: N is a number from 1 on".to_owned()),
+            }
+        }
         ["docs"] => run(cargo(&["test", "--release", "--test", "it", "docs::the_command_reference"])
             .env("DBAG_BLESS", "1")),
         _ => {

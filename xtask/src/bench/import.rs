@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::payload::make_files;
-use super::{Entrant, build, compare, entrant, header};
+use super::{Entrant, build, compare, entrant, header, remove};
 use crate::run;
 
 /// Rows of the table, and files of the folder with the octets of each.
@@ -92,14 +92,6 @@ impl Stage {
             sqlite3.stdout(Stdio::null()).stderr(Stdio::null());
             Ok(sqlite3)
         })
-    }
-}
-
-fn remove(path: &Path) -> Result<(), String> {
-    let removed = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
-        _ => Ok(()),
     }
 }
 

@@ -6,12 +6,13 @@ pub mod materialize;
 mod payload;
 mod plot;
 pub mod verify;
+pub mod versions;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run;
+use crate::{cargo, run};
 
 /// Counted runs of each command; the median is shown.
 const RUNS: usize = 3;
@@ -67,6 +68,37 @@ fn compare(payload: &str, files: usize, entrants: &[Entrant<'_>]) -> Result<Dura
         );
     }
     Ok(medians[0])
+}
+
+/// Takes away what a round before left, if it did.
+fn remove(path: &Path) -> Result<(), String> {
+    let removed = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Runs one of `benches/`, prints what it prints, and gives the points of its lines `plot NAME SIZE SECONDS`.
+fn library(name: &str, folder: &Path) -> Result<Vec<(String, f64, f64)>, String> {
+    fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let mut command = cargo(&["bench", "--quiet", "--bench", name]);
+    let output = command.env("DBAG_BENCH_DIR", folder).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let mut points = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["plot", name, size, seconds] => {
+                let point = size.parse().ok().zip(seconds.parse().ok());
+                points.extend(point.map(|(size, seconds)| ((*name).to_owned(), size, seconds)));
+            }
+            _ => println!("{line}"),
+        }
+    }
+    Ok(points)
 }
 
 fn build(root: &Path) -> Result<(), String> {
