@@ -129,12 +129,7 @@ fn the_published_deriva_ml_finds_the_same_members_tables_and_features() {
     same(&sandbox, &found["within"][0]["members"]["Image"], images, &of("Image", &inner));
     same(&sandbox, &found["tables"]["Subject"], subjects, "Subject");
     same(&sandbox, &found["tables"]["Image"], images, "Image");
-    same(
-        &sandbox,
-        &found["features"]["Image:Grade"],
-        "RID,Image,Quality,Score",
-        "Execution_Image_Grade",
-    );
+    same(&sandbox, &found["features"]["Image:Grade"], "RID,Image,Quality,Score", "Execution_Image_Grade");
     // A file is found by the path of its URL, where it will be once it is fetched.
     let first = &found["tables"]["Image"][0];
     let place = format!("data/asset/{}/Image/", text(&first["RID"]));
