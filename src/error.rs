@@ -120,6 +120,7 @@ impl Error {
             Self::Export(ExportError::NoUrl { .. }) => Some(
                 "publish the bytes with: dbag publish; or say with --base-url where they are, or embed them",
             ),
+            Self::Export(ExportError::NoBaseUrl(_)) => Some("say it with --base-url URL; it is remembered"),
             Self::Export(ExportError::MixedDigests { .. }) => Some(
                 "--hash-missing makes the digests of files whose bytes are here; or put files into the bag with --assets embed",
             ),
@@ -274,6 +275,7 @@ fn export(error: &ExportError) -> ErrorKind {
         | ExportError::BadAsset { .. } => ErrorKind::Data,
         ExportError::NotReproduced { .. } => ErrorKind::Internal,
         ExportError::NoSuchPlace { .. }
+        | ExportError::NoBaseUrl(_)
         | ExportError::InWorkspace(_)
         | ExportError::OntoItself(_)
         | ExportError::Exists(_)

@@ -4,7 +4,7 @@ use rusqlite::types::ValueRef;
 
 use super::ExportError;
 use crate::bag::{Algorithm, BagPath, Digest};
-use crate::catalog::Row;
+use crate::catalog::{Catalog, Row};
 use crate::model::Table;
 use crate::tabular::Value;
 
@@ -20,19 +20,24 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    /// The asset of a row with all of the table's columns.
-    pub(super) fn from_row(table: &Table, row: &Row) -> Result<Self, ExportError> {
+    /// The asset of a row with all of the table's columns, where its bytes are here or were: the SHA-256 is the row's, or that of the
+    /// bytes that came with a row that knows their MD5 only. `None` for a row without a file, and for one whose bytes never came.
+    pub(super) fn known(catalog: &Catalog, table: &Table, row: &Row) -> Result<Option<Self>, ExportError> {
         let cell = |at: usize| match row.get(at) {
             Some(Value::Text(text)) => ValueRef::Text(text.as_bytes()),
             Some(Value::Integer(number)) => ValueRef::Integer(*number),
             _ => ValueRef::Null,
         };
-        let read = AssetColumns::of(table).read(table, cell)?;
-        let Some((found, sha256)) = read.and_then(|found| found.sha256.map(|sha256| (found, sha256))) else {
-            let rid = AssetColumns::of(table).rid.map(cell).and_then(text).unwrap_or_default();
-            return Err(bad(table, rid, "its SHA-256 is not known"));
+        let Some(found) = AssetColumns::of(table).read(table, cell)? else { return Ok(None) };
+        let sha256 = match (found.sha256, found.md5) {
+            (Some(sha256), _) => Some(sha256),
+            (None, Some(md5)) => {
+                let digests = catalog.object_digests(Some(&md5.to_string()), None)?;
+                digests.and_then(|(_, sha256)| Digest::parse(Algorithm::Sha256, &sha256).ok())
+            }
+            (None, None) => None,
         };
-        Ok(found.held(table, sha256))
+        Ok(sha256.map(|sha256| found.held(table, sha256)))
     }
 
     /// Its place in a bag.

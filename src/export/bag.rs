@@ -102,7 +102,7 @@ fn record(
         dataset: selection.rid.clone(),
         version: selection.reference.version.clone(),
         options,
-        path: std::path::absolute(output)?.to_string_lossy().into_owned(),
+        path: fs_err::canonicalize(output)?.to_string_lossy().into_owned(),
         made: chrono::Utc::now().timestamp_micros(),
     })
 }

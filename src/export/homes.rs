@@ -145,7 +145,7 @@ fn path_of(url: &str) -> &str {
 }
 
 /// The URL below which assets are, ending in `/`.
-fn base_url(text: &str) -> Result<Url, ExportError> {
+pub(super) fn base_url(text: &str) -> Result<Url, ExportError> {
     let bad = || ExportError::BadBaseUrl(redacted_text(text));
     let mut url = Url::parse(text).map_err(|_| bad())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use bag::{Estimate, ExportReport, estimate, export};
 pub use options::{AssetMode, ExportOptions};
-pub use publish::{PublishReport, publish};
+pub use publish::{PublishOptions, PublishReport, publish};
 pub use rows::{Contents, TableRows};
 
 use crate::bag::BagError;
@@ -52,6 +52,8 @@ pub enum ExportError {
     BadBaseUrl(String),
     #[error("nothing was published to {place:?}{}", known_places(known))]
     NoSuchPlace { place: String, known: Vec<String> },
+    #[error("it is not known under which URL others see {0}, so no bag can refer to it")]
+    NoBaseUrl(PathBuf),
     #[error("{0} is a folder; name the file to write")]
     IsAFolder(PathBuf),
     #[error("{0} is in the workspace's own folder, where a bag would be taken for a part of it")]

@@ -77,6 +77,14 @@ fn the_guide_to_the_workspace_works_to_the_letter() {
     assert!(output.stdout.contains("digits-test              40 members"), "{output:?}");
 }
 
+#[test]
+fn the_guide_to_versions_works_to_the_letter() {
+    let output = run(&blocks(&document("docs/versioning.md"), "versions"));
+    for told in ["study@1.1.0", "Nothing differs", "dbag.lock fits", "held by the versions", "All is right"] {
+        assert!(output.stdout.contains(told), "{told}: {output:?}");
+    }
+}
+
 /// Runs a script in an empty folder, with the dbag of this build.
 fn run(script: &str) -> crate::support::Output {
     let sandbox = Sandbox::new();

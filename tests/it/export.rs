@@ -10,7 +10,7 @@ use dbag::model::RidPrefix;
 use dbag::open::Workspace;
 use dbag::version::Bump;
 
-use crate::support::{Sandbox, sha256, tree};
+use crate::support::{Reply, Sandbox, Server, sha256, tree};
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     for (name, body) in tree(from) {
@@ -381,4 +381,47 @@ fn a_bag_tells_what_was_withdrawn_and_what_is_nested() {
     assert_eq!(bag.info().get("Dbag-Withdrawn"), Some("1"));
     assert_eq!(bag.info().get("Dbag-Nested"), Some("part@2.0.0 (1-PART)"));
     sandbox.dbag_in("lab", &["verify", "digits-1.0.0.zip"]).expect(0);
+}
+
+#[test]
+fn what_was_published_is_what_bags_refer_to_from_then_on() {
+    let sandbox = Sandbox::with_digits();
+    let lab = |words: &[&str]| sandbox.dbag_in("lab", words);
+    let site = sandbox.path("site");
+    let server = {
+        let site = site.clone();
+        Server::start(move |path, _| match fs_err::read(site.join(path.trim_start_matches("/d/"))) {
+            Ok(body) => Reply::Body(body),
+            Err(_) => Reply::Status(404, String::new()),
+        })
+    };
+    let base = format!("{}/d", server.url());
+    lab(&["publish", "digits@1.0.0", "--to", "../site", "--bag"])
+        .expect(2)
+        .says(&["under which URL", "../site"]);
+    lab(&["publish", "digits@1.0.0", "--to", "../site", "--base-url", "ftp://h/"])
+        .expect(2)
+        .says(&["ftp://h/"]);
+    let publish = |more: &[&str]| {
+        let words = ["publish", "digits@1.0.0", "--to", "../site", "--json"];
+        lab(&[&words[..], more].concat()).expect(0).json()
+    };
+    let planned = publish(&["--base-url", &base, "--dry-run"]);
+    assert_eq!((planned["copied"].as_u64(), site.exists()), (Some(200), false));
+    assert_eq!(lab(&["export", "digits@1.0.0", "--dry-run", "--json"]).expect(0).json()["embedded"], 200);
+    let published = publish(&["--base-url", &base]);
+    assert_eq!(published["copied"], 200);
+    // The URL is remembered, the bag refers to it, and nothing is copied again.
+    let again = publish(&["--bag"]);
+    assert_eq!((again["copied"].as_u64(), again["present"].as_u64()), (Some(0), Some(200)));
+    assert_eq!(again["bag"]["sha256"], sha256(&site.join("digits-1.0.0.zip")));
+    let exported = lab(&["export", "digits@1.0.0", "--json"]).expect(0).json();
+    assert_eq!(
+        (&exported["embedded"], &exported["sha256"]),
+        (&serde_json::json!(0), &again["bag"]["sha256"])
+    );
+    let url = format!("{base}/digits-1.0.0.zip");
+    sandbox.dbag(&["materialize", &url, "--to", "whole", "--no-cache"]).expect(0);
+    sandbox.dbag(&["verify", "whole"]).expect(0);
+    lab(&["fsck"]).expect(0);
 }

@@ -29,6 +29,7 @@ mod faults;
 mod fuzz_corpus;
 mod giving_up;
 mod hatrac;
+mod histories;
 mod hostile;
 mod http2;
 mod import;

@@ -1,7 +1,7 @@
 //! What the server does with a request, and the answer on the wire that this makes.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::request::{Request, Wanted};
@@ -36,7 +36,8 @@ pub enum Twist {
     Drip(usize, Duration),
     End(At),
     NoLength,
-    Gzip,
+    /// The packed body, made once: a busy machine would take longer over each than its client waits.
+    Gzip(Arc<OnceLock<Arc<[u8]>>>),
     Closing,
     Header(String),
     IgnoreRange,
@@ -108,7 +109,7 @@ impl Reply {
 
     /// The body is gzipped, and said to be; what is announced is the length of that. Never a range.
     pub fn gzip(self) -> Self {
-        self.twisted(Twist::Gzip)
+        self.twisted(Twist::Gzip(Arc::default()))
     }
 
     /// The connection ends after the answer, and the answer says so.
@@ -146,7 +147,9 @@ impl Reply {
                 other => other.answer(request),
             },
             Self::Twisted(inner, Twist::IgnoreRange) => inner.answer(&request.without_range()),
-            Self::Twisted(inner, Twist::Gzip) => inner.answer(&request.without_range()).gzipped(),
+            Self::Twisted(inner, Twist::Gzip(packed)) => {
+                inner.answer(&request.without_range()).gzipped(&packed)
+            }
             Self::Twisted(inner, twist) => {
                 let mut answer = inner.answer(request);
                 match twist {
@@ -156,7 +159,7 @@ impl Reply {
                     Twist::NoLength => answer.chunked = true,
                     Twist::Closing => answer.closing = true,
                     Twist::Header(line) => answer.headers.push_str(&format!("{line}\r\n")),
-                    Twist::IgnoreRange | Twist::IgnoreIfRange | Twist::Gzip => {}
+                    Twist::IgnoreRange | Twist::IgnoreIfRange | Twist::Gzip(_) => {}
                 }
                 answer
             }
@@ -206,11 +209,14 @@ impl Answer {
         &self.body[self.range.clone()]
     }
 
-    fn gzipped(mut self) -> Self {
+    fn gzipped(mut self, packed: &OnceLock<Arc<[u8]>>) -> Self {
         use std::io::Write;
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(self.body()).unwrap();
-        self.body = encoder.finish().unwrap().into();
+        let pack = || {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(self.body()).unwrap();
+            encoder.finish().unwrap().into()
+        };
+        self.body = Arc::clone(packed.get_or_init(pack));
         self.range = 0..self.body.len();
         self.headers.push_str("Content-Encoding: gzip\r\n");
         self
