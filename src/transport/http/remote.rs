@@ -67,6 +67,13 @@ impl HttpRemote {
         if wanted.is_some() {
             drop(response);
             let response = self.ask(&place, wanted, !moved).await?;
+            if moved && has_expired(response.status()) {
+                // It was good a moment ago: others may have used it up since. The next try asks for another.
+                self.set_place(Place::Unknown);
+                let reason =
+                    format!("the place that it leads to has expired already ({})", response.status());
+                return Err(TransportError::new(&self.url, TransportErrorKind::Transient, reason));
+            }
             return body(&place, self.accepted(&place, !moved, response)?);
         }
         body(&place, response)
